@@ -1,0 +1,35 @@
+# The project's commands. Everything lives in .venv; nothing is installed into the system, except that
+# `make test` lets tests/peers.sh install Debian packages where it runs as root.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.complete
+
+.PHONY: setup run demo test lint bench clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[pictures,dev]'
+	touch $(STAMP)
+
+run: setup            ## serve config/local.yaml: SIP on 5060, REST and metrics on 127.0.0.1:8080
+	$(BIN)/gateway serve --config config/local.yaml
+
+demo: setup           ## a whole conversation on loopback, heard in demo-out/*.wav
+	$(BIN)/gateway demo --out demo-out
+
+test: setup           ## install the peers where possible, then run every test
+	tests/peers.sh
+	$(BIN)/pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup          ## the gateway under load beside its baselines
+	$(BIN)/gateway bench load --calls 50 --seconds 30 --json bench-out/load.json
+
+clean:
+	rm -rf .venv .venv-pipecat demo-out bench-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
