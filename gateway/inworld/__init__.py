@@ -1,0 +1,1 @@
+"""The Inworld Realtime API: one WebSocket, one conversation, one phone call."""
