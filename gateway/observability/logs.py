@@ -1,0 +1,52 @@
+"""Structured logs: one JSON object or one readable line per event, never one per packet.
+
+INFO is for the life of a call and of the daemon, WARNING for what an operator should look at, DEBUG for protocol
+events. A call's lines carry ``call``. Credentials are masked on the way out, whatever a caller of this module passes.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, TextIO, cast
+
+import structlog
+
+from gateway.base.redact import Secret, redact_text
+
+Logger = structlog.typing.FilteringBoundLogger
+
+
+def _mask_secrets(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = redact_text(value)
+        elif isinstance(value, Secret):
+            event[key] = str(value)
+    return event
+
+
+def configure_logs(*, level: str = "info", json_lines: bool | None = None, stream: TextIO | None = None) -> None:
+    """Sets logging up for the process. JSON unless the stream is a terminal, or as told."""
+    out = stream or sys.stderr
+    as_json = not out.isatty() if json_lines is None else json_lines
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=out.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _mask_secrets,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.WriteLoggerFactory(file=out),
+        cache_logger_on_first_use=False,
+    )
+
+
+def get_logger(**context: Any) -> Logger:
+    """A logger whose lines carry ``context``, for example ``call=...``."""
+    return cast(Logger, structlog.get_logger(**context))

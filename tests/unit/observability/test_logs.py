@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import io
+import json
+
+from gateway.base.redact import Secret
+from gateway.observability.logs import configure_logs, get_logger
+
+
+def written(level: str = "info") -> tuple[io.StringIO, None]:
+    stream = io.StringIO()
+    return stream, configure_logs(level=level, json_lines=True, stream=stream)
+
+
+def test_a_calls_lines_carry_its_id() -> None:
+    stream, _ = written()
+    get_logger(call="c-1").info("call answered", setup_ms=12)
+    line = json.loads(stream.getvalue())
+    assert line["call"] == "c-1"
+    assert line["event"] == "call answered"
+    assert line["setup_ms"] == 12
+    assert line["level"] == "info"
+    assert line["timestamp"].endswith("Z")
+
+
+def test_credentials_are_masked_whoever_logs_them() -> None:
+    stream, _ = written()
+    get_logger().warning("refused", header="Authorization: Basic c2VjcmV0", api_key=Secret("c2VjcmV0"))
+    assert "c2VjcmV0" not in stream.getvalue()
+
+
+def test_lines_below_the_level_are_not_written() -> None:
+    stream, _ = written("warning")
+    get_logger().info("ordinary")
+    assert stream.getvalue() == ""
+
+
+def test_a_terminal_gets_readable_lines() -> None:
+    stream = io.StringIO()
+    configure_logs(json_lines=False, stream=stream)
+    get_logger(call="c-2").info("call ended", reason="api")
+    assert "call ended" in stream.getvalue()
+    assert "reason=api" in stream.getvalue().replace("'", "")
