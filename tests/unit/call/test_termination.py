@@ -24,7 +24,7 @@ CONTRACT = [
 
 
 def test_the_set_of_reasons_is_the_contract() -> None:
-    assert [reason.value for reason in EndReason] == CONTRACT
+    assert {reason.value for reason in EndReason} == CONTRACT
 
 
 @pytest.mark.parametrize("reason", list(EndReason))
