@@ -64,6 +64,7 @@ class ControlServer:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(self._address)
+            listener.listen()
         except OSError:
             listener.close()
             raise
