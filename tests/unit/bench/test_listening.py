@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import numpy as np
+
+from gateway.bench import g711
+from gateway.bench.listening import best_match, level_dbfs, levels_dbfs, spells, tone_share
+from gateway.bench.speech import silence, synthesise, tone
+
+
+def test_a_recording_is_found_where_it_was_put_even_quieter_and_coded() -> None:
+    phrase = synthesise(1.5, seed=7)
+    heard = np.concatenate([silence(0.731), (phrase * 0.4).astype(np.int16), silence(0.5)])
+    heard = g711.decode(g711.encode(heard, "PCMA"), "PCMA")
+    match = best_match(heard, phrase)
+    assert match.likeness > 0.98
+    assert match.offset_samples == int(0.731 * 8000)
+
+
+def test_another_phrase_is_not_taken_for_it() -> None:
+    assert best_match(synthesise(4.0, seed=1), synthesise(1.5, seed=2)).likeness < 0.5
+
+
+def test_nothing_is_like_nothing() -> None:
+    assert best_match(silence(1.0), synthesise(0.5)).likeness < 0.1
+    assert best_match(silence(0.2), synthesise(0.5)).likeness == 0.0
+
+
+def test_spells_tell_who_spoke_when() -> None:
+    heard = np.concatenate([silence(1.0), tone(300, 0.5), silence(0.2), tone(300, 0.3), silence(1.0), tone(300, 0.1)])
+    assert [(spell.start_ms, spell.end_ms) for spell in spells(heard)] == [(1000, 2000), (3000, 3100)]
+    assert spells(heard)[0].duration_ms == 1000
+    assert spells(silence(1.0)) == []
+
+
+def test_levels_are_those_of_the_signal() -> None:
+    assert abs(level_dbfs(tone(500, 1.0, level=1.0)) + 3.0) < 0.1
+    assert len(levels_dbfs(tone(500, 1.0))) == 50
+    assert level_dbfs(silence(1.0)) == -100.0
+    assert level_dbfs(silence(0.0)) == -100.0
+
+
+def test_a_tone_is_told_from_speech_and_from_another_tone() -> None:
+    assert tone_share(tone(697, 0.2), 697) > 0.95
+    assert tone_share(tone(697, 0.2), 941) < 0.01
+    assert tone_share(synthesise(1.0), 697) < 0.5
+    assert tone_share(silence(0.5), 697) == 0.0
