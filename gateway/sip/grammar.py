@@ -27,7 +27,7 @@ WHITESPACE = " \t"
 MAX_PORT = 65535
 MAX_UINT32 = 2**32 - 1
 
-ABNF_TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]++"
+ABNF_TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]++"  # noqa: S105 - a word of the grammar
 """RFC 3261 §25.1 ``token`` as a regular expression that never gives back what it took."""
 
 _QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
