@@ -1,0 +1,63 @@
+"""Runs a SIPp scenario of tests/interop/sipp in a directory of its own, where its audio files have fixed names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gateway.bench.processes import ChildProcess
+
+SCENARIOS = Path(__file__).parents[1] / "interop" / "sipp"
+SIP_PORT = 5060
+
+
+class Sipp:
+    """One SIPp process on a loopback address of its own."""
+
+    def __init__(  # what a run of SIPp is made of
+        self,
+        scenario: str,
+        directory: Path,
+        *,
+        address: str,
+        target: tuple[str, int] | None = None,
+        calls: int = 1,
+        calls_per_second: int = 10,
+        timeout_s: int = 40,
+        transport: str = "u1",
+        audio: Mapping[str, bytes] | None = None,
+        options: Sequence[str] = (),
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, content in (audio or {}).items():
+            (directory / name).write_bytes(content)
+        self.trace_path = directory / "messages.log"
+        where = [f"{target[0]}:{target[1]}"] if target else []
+        numbers = {"-m": calls, "-l": max(calls, 1), "-r": calls_per_second, "-p": SIP_PORT}
+        words = [str(word) for pair in numbers.items() for word in pair]
+        files = ["-trace_msg", "-message_file", "messages.log", "-trace_err", "-error_file", "errors.log"]
+        limits = ["-timeout", f"{timeout_s}s", "-timeout_error", "-nostdin", "-bind_local"]
+        source = ["-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", address, "-mi", address, "-t", transport]
+        self.process = ChildProcess(
+            f"sipp-{scenario}", ["sipp", *where, *source, *words, *files, *limits, *options], directory
+        )
+        self._timeout_s = timeout_s
+        self._errors_path = directory / "errors.log"
+
+    def expect_success(self) -> None:
+        """Waits for the end; every call must have gone as its scenario says."""
+        status = self.process.wait(self._timeout_s + 10)
+        assert status == 0, (
+            f"SIPp ended with {status}\n{self.errors}\n{self.process.errors[-1500:]}\n{self.trace[-6000:]}"
+        )
+
+    @property
+    def errors(self) -> str:
+        return self._errors_path.read_text(errors="replace") if self._errors_path.exists() else ""
+
+    @property
+    def trace(self) -> str:
+        return self.trace_path.read_text(errors="replace") if self.trace_path.exists() else ""
+
+    def stop(self) -> None:
+        self.process.stop()
