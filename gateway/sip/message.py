@@ -6,27 +6,38 @@ its response exactly as they came, apart from folded lines.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from gateway.base.errors import LocalProtocolError
 from gateway.sip.address import Address
-from gateway.sip.grammar import (
-    MAX_UINT32,
-    WHITESPACE,
-    SipParseError,
-    excerpt,
-    is_number,
-    is_token,
-    parse_number,
-)
+from gateway.sip.grammar import MAX_UINT32, WHITESPACE, SipParseError, excerpt, is_number, is_token, parse_number
 from gateway.sip.headers import Headers, canonical_name, check_outgoing
 from gateway.sip.reason import reason_phrase
 from gateway.sip.uri import Uri, parse_uri
-from gateway.sip.via import Via
+from gateway.sip.views import CSeq, MessageViews
+
+__all__ = [
+    "END_OF_HEAD",
+    "MAX_HEADER_FIELDS",
+    "MAX_HEAD_BYTES",
+    "VERSION",
+    "CSeq",
+    "Request",
+    "Response",
+    "SipParseError",
+    "body_length",
+    "make_request",
+    "make_response",
+    "parse_message",
+    "reason_phrase",
+]
 
 VERSION = "SIP/2.0"
+
+END_OF_HEAD = re.compile(rb"\n\r?\n")
+"""The empty line, with bare line feeds tolerated."""
 
 MAX_HEAD_BYTES = 65536
 """Start line and headers together."""
@@ -37,92 +48,8 @@ MAX_HEADER_FIELDS = 256
 _CODEC = ("utf-8", "surrogateescape")
 
 
-class CSeq(NamedTuple):
-    """Command sequence (RFC 3261 §20.16)."""
-
-    number: int
-    method: str
-
-    @classmethod
-    def parse(cls, text: str) -> CSeq:
-        """``4711 INVITE``; the number must fit 32 bits."""
-        number, _, method = text.replace("\t", " ").partition(" ")
-        method = method.strip(" ")
-        if not is_token(method):
-            raise SipParseError(f"malformed CSeq {excerpt(text)}")
-        return cls(parse_number(number, MAX_UINT32, "CSeq"), method)
-
-    def __str__(self) -> str:
-        return f"{self.number} {self.method}"
-
-
-class _Views:
-    """Typed views on the headers, read when first asked for and kept until a header changes.
-
-    Each raises SipParseError when its header is missing or malformed, unless it says otherwise.
-    """
-
-    __slots__ = ()
-    headers: Headers
-
-    @property
-    def vias(self) -> tuple[Via, ...]:
-        """All hops, the latest first. Empty when there is none."""
-        return self.headers.view("vias", _read_vias)
-
-    @property
-    def via(self) -> Via:
-        """The topmost Via."""
-        return self.headers.view("via", _read_top_via)
-
-    @property
-    def from_(self) -> Address:
-        """Who the request is from."""
-        return self.headers.view("from", _read_from)
-
-    @property
-    def to(self) -> Address:
-        """Who the request was meant for at first."""
-        return self.headers.view("to", _read_to)
-
-    @property
-    def call_id(self) -> str:
-        """Call-ID, octet by octet."""
-        return self.headers.view("call_id", _read_call_id)
-
-    @property
-    def cseq(self) -> CSeq:
-        """CSeq."""
-        return self.headers.view("cseq", _read_cseq)
-
-    @property
-    def contacts(self) -> tuple[Address, ...]:
-        """Contact addresses; empty when there is none, and for ``Contact: *``."""
-        return self.headers.view("contacts", _read_contacts)
-
-    @property
-    def routes(self) -> tuple[Address, ...]:
-        """Route: the proxies still to visit."""
-        return self.headers.view("routes", _read_routes)
-
-    @property
-    def record_routes(self) -> tuple[Address, ...]:
-        """Record-Route: the proxies that want to stay on the path."""
-        return self.headers.view("record_routes", _read_record_routes)
-
-    @property
-    def max_forwards(self) -> int | None:
-        """Hops left, 0 to 255; None when the header is absent."""
-        return self.headers.view("max_forwards", _read_max_forwards)
-
-    @property
-    def content_type(self) -> str | None:
-        """Media type of the body in lower case without parameters (``application/sdp``); None when absent."""
-        return self.headers.view("content_type", _read_content_type)
-
-
 @dataclass(slots=True)
-class Request(_Views):
+class Request(MessageViews):
     """A SIP request. ``uri`` is the Request-URI as written."""
 
     method: str
@@ -142,14 +69,14 @@ class Request(_Views):
 
 
 @dataclass(slots=True)
-class Response(_Views):
+class Response(MessageViews):
     """A SIP response."""
 
     status: int
     reason: str
     headers: Headers
     body: bytes = b""
-    version: str = field(default=VERSION)
+    version: str = VERSION
 
     def to_bytes(self) -> bytes:
         """The message for the wire, with the Content-Length its body has."""
@@ -168,6 +95,8 @@ def parse_message(data: bytes) -> Request | Response:
     fields: list[tuple[str, str]] = []
     fault = "head of the message is too long" if is_too_long else _read_fields(lines, fields)
     headers = Headers.from_wire(fields)
+    if "\r" in start_line:
+        raise SipParseError("carriage return in the start line")
     if start_line[:4].upper() == "SIP/":
         response = _parse_status_line(start_line, headers)
         if fault:
@@ -238,19 +167,25 @@ def unfold(head: str) -> list[str]:
     return [pieces[0] if len(pieces) == 1 else " ".join(pieces) for pieces in whole]
 
 
+def body_length(head: bytes) -> int:
+    """What the head of a message on a stream says about its body, read by the same rules as ``parse_message``."""
+    fields: list[tuple[str, str]] = []
+    _read_fields(unfold(head.decode(*_CODEC))[1:], fields)
+    length = _content_length(Headers.from_wire(fields))
+    if length is None:
+        raise SipParseError("no Content-Length on a stream")
+    return length
+
+
 def _split_head(data: bytes) -> tuple[str, bytes, bool]:
     """Head as text without its empty line, what follows it, and whether the head was longer than we read."""
     data = data.lstrip(b"\r\n")
-    ends = [(at, at + len(mark)) for mark in (b"\r\n\r\n", b"\n\n", b"\n\r\n") if (at := data.find(mark)) >= 0]
-    if ends:
-        end, body = min(ends)
-    elif data.endswith(b"\n"):
-        end = body = len(data)
-    else:
+    found = END_OF_HEAD.search(data)
+    if found is None and not data.endswith(b"\n"):
         raise SipParseError("message without an end of its headers")
+    end = found.end() if found else len(data)
     is_too_long = end > MAX_HEAD_BYTES
-    head = data[: MAX_HEAD_BYTES if is_too_long else end].decode(*_CODEC)
-    return head.rstrip("\r\n"), data[body:], is_too_long
+    return data[: min(end, MAX_HEAD_BYTES)].decode(*_CODEC).rstrip("\r\n"), data[end:], is_too_long
 
 
 def _read_fields(lines: list[str], fields: list[tuple[str, str]]) -> str | None:
@@ -291,13 +226,17 @@ def _parse_request_line(line: str, headers: Headers) -> Request:
     return Request(method, uri.strip(WHITESPACE), headers, version=version)
 
 
-def _cut_body(headers: Headers, body: bytes) -> bytes:
+def _content_length(headers: Headers) -> int | None:
     lengths = headers.get_all("Content-Length")
-    if not lengths:
-        return body
     if len(lengths) > 1:
         raise SipParseError("more than one Content-Length")
-    length = parse_number(lengths[0], MAX_UINT32, "Content-Length")
+    return parse_number(lengths[0], MAX_UINT32, "Content-Length") if lengths else None
+
+
+def _cut_body(headers: Headers, body: bytes) -> bytes:
+    length = _content_length(headers)
+    if length is None:
+        return body
     if length > len(body):
         raise SipParseError(f"Content-Length {length} but only {len(body)} octets of body")
     return body[:length]
@@ -339,66 +278,3 @@ def _with_tag(to: str, tag: str) -> str:
     except SipParseError:
         pass
     return f"{to};tag={tag}"
-
-
-def _required(headers: Headers, name: str) -> str:
-    value = headers.get(name)
-    if not value:
-        raise SipParseError(f"Missing {name} header field")
-    return value
-
-
-def _read_vias(headers: Headers) -> tuple[Via, ...]:
-    return tuple(Via.parse(element) for element in headers.split("Via"))
-
-
-def _read_top_via(headers: Headers) -> Via:
-    vias = headers.split("Via")
-    if not vias:
-        raise SipParseError("Missing Via header field")
-    return Via.parse(vias[0])
-
-
-def _read_from(headers: Headers) -> Address:
-    return Address.parse(_required(headers, "From"))
-
-
-def _read_to(headers: Headers) -> Address:
-    return Address.parse(_required(headers, "To"))
-
-
-def _read_call_id(headers: Headers) -> str:
-    value = _required(headers, "Call-ID")
-    if " " in value or "\t" in value:
-        raise SipParseError(f"malformed Call-ID {excerpt(value)}")
-    return value
-
-
-def _read_cseq(headers: Headers) -> CSeq:
-    return CSeq.parse(_required(headers, "CSeq"))
-
-
-def _addresses(headers: Headers, name: str) -> tuple[Address, ...]:
-    return tuple(Address.parse(element) for element in headers.split(name))
-
-
-def _read_contacts(headers: Headers) -> tuple[Address, ...]:
-    return () if headers.get("Contact") == "*" else _addresses(headers, "Contact")
-
-
-def _read_routes(headers: Headers) -> tuple[Address, ...]:
-    return _addresses(headers, "Route")
-
-
-def _read_record_routes(headers: Headers) -> tuple[Address, ...]:
-    return _addresses(headers, "Record-Route")
-
-
-def _read_max_forwards(headers: Headers) -> int | None:
-    value = headers.get("Max-Forwards")
-    return None if value is None else parse_number(value, 255, "Max-Forwards")
-
-
-def _read_content_type(headers: Headers) -> str | None:
-    value = headers.get("Content-Type")
-    return None if value is None else value.partition(";")[0].replace(" ", "").replace("\t", "").lower()
