@@ -39,6 +39,7 @@ def tool_failure(error: str) -> str:
 class _Phase(enum.Enum):
     IDLE = enum.auto()
     AWAITING_GOODBYE = enum.auto()
+    RECEIVING_GOODBYE = enum.auto()
     PLAYING_GOODBYE = enum.auto()
     DONE = enum.auto()
 
@@ -57,7 +58,7 @@ class Farewell:
     @property
     def is_pending(self) -> bool:
         """True from the tool call until the hang-up or its cancellation."""
-        return self._phase in (_Phase.AWAITING_GOODBYE, _Phase.PLAYING_GOODBYE)
+        return self._phase not in (_Phase.IDLE, _Phase.DONE)
 
     def next_deadline(self) -> float | None:
         """When the goodbye is no longer waited for."""
@@ -71,9 +72,14 @@ class Farewell:
         self._phase = _Phase.PLAYING_GOODBYE if goodbye_was_spoken else _Phase.AWAITING_GOODBYE
         return not goodbye_was_spoken
 
-    def response_finished(self) -> None:
-        """A response ended: the one we waited for is now in the playout, whole."""
+    def response_started(self) -> None:
+        """A response began; after ``begin`` asked for one, it is the goodbye."""
         if self._phase is _Phase.AWAITING_GOODBYE:
+            self._phase = _Phase.RECEIVING_GOODBYE
+
+    def response_finished(self) -> None:
+        """A response ended: the goodbye is now in the playout, whole. Ends of earlier responses mean nothing."""
+        if self._phase is _Phase.RECEIVING_GOODBYE:
             self._phase = _Phase.PLAYING_GOODBYE
 
     def call_off(self) -> bool:

@@ -16,6 +16,9 @@ def test_a_spoken_goodbye_is_played_out_before_the_line_closes() -> None:
 def test_a_silent_hang_up_asks_for_a_goodbye_and_waits_for_that_response() -> None:
     farewell = Farewell()
     assert farewell.begin(0.0, goodbye_was_spoken=False) is True
+    farewell.response_finished()  # of the response that called the tool
+    assert not farewell.is_due(0.5, everything_was_played=True)
+    farewell.response_started()
     assert not farewell.is_due(0.5, everything_was_played=True)
     farewell.response_finished()
     assert farewell.is_due(0.6, everything_was_played=True)

@@ -1,0 +1,295 @@
+"""One caller's conversation with one agent: the provider's events on one side, playout and uplink on the other.
+
+No I/O and no clock: events and ``now`` go in; what must reach the provider waits in its protocol core, what must reach
+the caller in the playout. The call's edges carry both away after each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.base.clock import earliest
+from gateway.call.actions import HANG_UP, TOOL_DECLARATIONS, Farewell, tool_failure, tool_success
+from gateway.call.digits import DigitCollector, message_for_agent
+from gateway.call.journal import EventName, Journal
+from gateway.call.turn import InterruptionPolicy, Reaction, TurnTaking
+from gateway.call.uplink import Uplink
+from gateway.inworld.protocol import RealtimeProtocol
+from gateway.inworld.protocol_events import (
+    AudioFinished,
+    AudioReceived,
+    HeardItem,
+    ProviderFault,
+    RealtimeEvent,
+    ResponseFinished,
+    ResponseStarted,
+    SpeechStarted,
+    SpeechStopped,
+    ToolAbandoned,
+    ToolCalled,
+    TranscriptReceived,
+)
+from gateway.media.send.playout import Playout
+
+_DRAIN_MARGIN_S = 0.02
+"""One frame: the last one counts as heard when the next would have been due."""
+
+_CALLED_OFF = (
+    "The caller spoke before the call was ended, so it goes on. Call hang_up again when the conversation is over."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentProfile:
+    """What a conversation needs to know of its agent."""
+
+    greeting_instructions: str | None
+    """Instructions of the first response; None lets the caller speak first."""
+    interruption: InterruptionPolicy
+    tools: tuple[str, ...] = ()
+    digit_pause_s: float | None = 1.5
+    """How long a pause ends an entry of keypad digits; None keeps digits from the agent."""
+    digit_terminator: str | None = "#"
+
+
+class ConversationObserver(Protocol):
+    """Counts what the operator's metrics show."""
+
+    def digit_received(self) -> None: ...
+
+    def interrupted(self) -> None: ...
+
+    def provider_fault(self, code: str) -> None: ...
+
+
+class Conversation:
+    """Follows the turns, stops the agent when the caller speaks, runs its tools, tells it the digits.
+
+    ``wants_hang_up`` turns true when the agent has ended the call and its goodbye was heard.
+    """
+
+    def __init__(
+        self,
+        profile: AgentProfile,
+        *,
+        protocol: RealtimeProtocol,
+        playout: Playout,
+        uplink: Uplink,
+        journal: Journal,
+        observer: ConversationObserver,
+    ) -> None:
+        self._profile = profile
+        self._protocol = protocol
+        self._playout = playout
+        self._uplink = uplink
+        self._journal = journal
+        self._observer = observer
+        self._turns = TurnTaking(profile.interruption)
+        self._farewell = Farewell()
+        self._digits = _collector_for(profile)
+        self._open_responses: set[str] = set()
+        self._drain_check: float | None = None
+        self._is_held = False
+        self.wants_hang_up = False
+        self.has_agent_audio = False
+        self.last_caller_activity: float | None = None
+
+    # --- the five verbs, as far as a conversation needs them ----------------------------------------------------
+
+    def next_deadline(self) -> float | None:
+        """The earliest of: playout dry, digits complete, goodbye overdue."""
+        digits = self._digits.next_deadline() if self._digits else None
+        return earliest(self._drain_check, digits, self._farewell.next_deadline())
+
+    def handle_timeout(self, now: float) -> None:
+        """Does what has fallen due."""
+        if self._digits and (entry := self._digits.handle_timeout(now)):
+            self._tell_digits(entry, now)
+        if self._drain_check is not None and now >= self._drain_check:
+            self._check_playout(now)
+        self._check_farewell(now)
+
+    def handle_event(self, event: RealtimeEvent, now: float) -> None:
+        """One event of the protocol core. The audio path comes first: it is the busiest."""
+        match event:
+            case AudioReceived():
+                self._receive_audio(event, now)
+            case AudioFinished():
+                self._playout.finish((event.response_id, event.item_id))
+                self._expect_drain(now)
+            case SpeechStarted():
+                self._caller_started(now)
+            case SpeechStopped():
+                self._turns.caller_stopped()
+                self._journal.record(EventName.USER_STOPPED, now)
+            case ResponseStarted():
+                self._open_responses.add(event.response_id)
+                self._farewell.response_started()
+            case ResponseFinished():
+                self._response_finished(event, now)
+            case ToolCalled():
+                self._run_tool(event, now)
+            case ToolAbandoned():
+                self._journal.record(EventName.TOOL_RETURNED, now, tool=event.name, outcome="interrupted")
+            case TranscriptReceived(is_final=True):
+                self._record_transcript(event, now)
+            case ProviderFault(is_benign=False):
+                self._observer.provider_fault(event.code)
+                self._journal.record(
+                    EventName.PROVIDER_ERROR, now, code=event.code, message=event.message, param=event.param
+                )
+            case _:
+                pass
+
+    # --- the call's side --------------------------------------------------------------------------------------
+
+    def begin(self, now: float) -> None:
+        """The provider's session is ready: ask for the greeting, if there is one."""
+        self.last_caller_activity = now
+        if self._profile.greeting_instructions is None:
+            return
+        self._turns.greeting_requested()
+        self._update_shield()
+        self._protocol.request_response(now, self._profile.greeting_instructions)
+
+    def receive_digit(self, digit: str, now: float) -> None:
+        """A key was pressed. It is told to the agent with the rest of its entry."""
+        self.last_caller_activity = now
+        self._observer.digit_received()
+        self._journal.record(EventName.DIGIT_RECEIVED, now, digit=digit)
+        if self._digits and (entry := self._digits.receive_digit(digit, now)):
+            self._tell_digits(entry, now)
+
+    def hold(self, now: float) -> None:
+        """The caller put us on hold: be quiet, and do not let hold music talk to the agent."""
+        self._is_held = True
+        if self._is_agent_audible():
+            self._interrupt(now, is_own_decision=True)
+        self._update_shield()
+
+    def resume(self, now: float) -> None:
+        """The caller is back."""
+        self._is_held = False
+        self.last_caller_activity = now
+        self._update_shield()
+
+    # --- the agent's voice -------------------------------------------------------------------------------------
+
+    def _receive_audio(self, event: AudioReceived, now: float) -> None:
+        if self._is_held:
+            return
+        self._playout.enqueue((event.response_id, event.item_id), event.audio)
+        self.has_agent_audio = True
+        if self._turns.agent_audio_queued():
+            self._journal.record(EventName.AGENT_STARTED, now, response=event.response_id)
+        self._expect_drain(now)
+
+    def _expect_drain(self, now: float) -> None:
+        self._drain_check = now + self._playout.pending_ms / 1000 + _DRAIN_MARGIN_S
+
+    def _check_playout(self, now: float) -> None:
+        if not self._playout.is_drained:
+            self._expect_drain(now)
+            return
+        self._drain_check = None
+        if not self._open_responses and self._turns.agent_audio_played():
+            self._journal.record(EventName.AGENT_STOPPED, now)
+            self._update_shield()
+
+    def _response_finished(self, event: ResponseFinished, now: float) -> None:
+        self._open_responses.discard(event.response_id)
+        if event.status in ("failed", "incomplete"):
+            self._observer.provider_fault(f"response_{event.status}")
+            self._journal.record(EventName.PROVIDER_ERROR, now, code=f"response_{event.status}", message=event.reason)
+        if not self._open_responses:
+            self._farewell.response_finished()
+        self._expect_drain(now)
+
+    def _is_agent_audible(self) -> bool:
+        return not self._playout.is_drained or bool(self._open_responses)
+
+    # --- the caller's turn -------------------------------------------------------------------------------------
+
+    def _caller_started(self, now: float) -> None:
+        self.last_caller_activity = now
+        reaction = self._turns.caller_started(agent_is_audible=self._is_agent_audible())
+        if reaction is Reaction.INTERRUPT:
+            self._interrupt(now, is_own_decision=False)
+        self._journal.record(EventName.USER_STARTED, now, reaction=reaction.value)
+        if reaction is not Reaction.KEEP_SPEAKING:
+            self._call_off_farewell()
+
+    def _call_off_farewell(self) -> None:
+        if self._farewell.call_off():
+            self._protocol.add_message("system", _CALLED_OFF)
+
+    def _interrupt(self, now: float, *, is_own_decision: bool) -> None:
+        """Flush, fence, truncate: in this order and in one go, so that no old frame can follow."""
+        flushed = self._playout.flush()
+        heard = [HeardItem(*item.key, item.sent_ms, item.produced_ms) for item in flushed]
+        self._protocol.interrupt(heard, now, by_client=is_own_decision)
+        self._open_responses.clear()
+        self._drain_check = None
+        self._turns.interrupt()
+        self._update_shield()
+        self._observer.interrupted()
+        self._journal.record(
+            EventName.INTERRUPTED,
+            now,
+            items=[
+                {"item": item.item_id, "heard_ms": int(item.sent_ms), "produced_ms": int(item.produced_ms)}
+                for item in heard
+            ],
+        )
+
+    def _update_shield(self) -> None:
+        self._uplink.is_silenced = self._is_held or self._turns.shields_caller_audio
+
+    def _tell_digits(self, digits: str, now: float) -> None:
+        if self._is_agent_audible():
+            self._interrupt(now, is_own_decision=True)
+        self._call_off_farewell()
+        self._protocol.add_message("user", message_for_agent(digits))
+        self._protocol.request_response(now)
+
+    def _record_transcript(self, event: TranscriptReceived, now: float) -> None:
+        name = EventName.TRANSCRIPT_USER if event.role == "user" else EventName.TRANSCRIPT_AGENT
+        self._journal.record(name, now, item=event.item_id, text=event.text)
+
+    # --- tools ---------------------------------------------------------------------------------------------------
+
+    def _run_tool(self, event: ToolCalled, now: float) -> None:
+        self._journal.record(EventName.TOOL_CALLED, now, tool=event.name, call_id=event.call_id)
+        output, outcome = self._answer_for(event)
+        self._protocol.answer_tool(event.call_id, output, now)
+        self._journal.record(EventName.TOOL_RETURNED, now, tool=event.name, outcome=outcome)
+        if outcome != "done" or self._farewell.begin(now, goodbye_was_spoken=event.response_had_audio):
+            self._protocol.request_response(now)
+        self._expect_drain(now)
+
+    def _answer_for(self, event: ToolCalled) -> tuple[str, str]:
+        if event.name not in self._profile.tools:
+            return tool_failure(f"there is no tool named {event.name!r} on this line"), "unknown tool"
+        if event.arguments is None:
+            return tool_failure("the arguments are not a JSON object; send them again"), "bad arguments"
+        return tool_success(), "done"
+
+    def _check_farewell(self, now: float) -> None:
+        everything_was_played = self._playout.is_drained and not self._open_responses
+        if self._farewell.is_due(now, everything_was_played=everything_was_played):
+            self.wants_hang_up = True
+        elif self._farewell.is_pending and self._drain_check is None:
+            self._expect_drain(now)
+
+
+def declared_tools(names: tuple[str, ...]) -> list[Mapping[str, object]]:
+    """The declarations of an agent's built-in tools, for its session."""
+    return [TOOL_DECLARATIONS[name] for name in names if name == HANG_UP]
+
+
+def _collector_for(profile: AgentProfile) -> DigitCollector | None:
+    if profile.digit_pause_s is None:
+        return None
+    return DigitCollector(pause_s=profile.digit_pause_s, terminator=profile.digit_terminator)
