@@ -1,0 +1,148 @@
+"""baresip as a telephone: configured in a directory of its own, steered over its control socket, heard in its recordings."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gateway.bench.g711 import Samples
+from gateway.bench.processes import ChildProcess
+from tests.support.audio import read_wav, write_wav
+from tests.support.network import free_tcp_port
+
+MODULES = "/usr/lib/baresip/modules"
+USER = "phone"
+
+CONFIG = """\
+module_path {modules}
+module g711.so
+module aufile.so
+module aubridge.so
+module sndfile.so
+module_app account.so
+module_app menu.so
+module_tmp uuid.so
+module_app ctrl_tcp.so
+poll_method epoll
+sip_listen {address}:5060
+net_interface {address}
+ctrl_tcp_listen 127.0.0.1:{control_port}
+audio_source aufile,{voice}
+audio_player aubridge,none
+audio_alert aubridge,none
+ausrc_srate 8000
+auplay_srate 8000
+ausrc_channels 1
+auplay_channels 1
+audio_level no
+rtp_ports {first_port}-{last_port}
+rtp_timeout 60
+jitter_buffer_delay 1-5
+snd_path {recordings}
+call_local_timeout 60
+call_max_calls 4
+"""
+
+
+class Baresip:
+    """One baresip: ``dial``, ``hang_up``, what its events said, and afterwards what it heard and said."""
+
+    def __init__(self, directory: Path, *, address: str, codec: str, voice: Samples) -> None:
+        self.address = address
+        self.recordings = directory / "recordings"
+        self.recordings.mkdir(parents=True)
+        write_wav(directory / "voice.wav", voice)
+        control_port = free_tcp_port()
+        first_port = random.randrange(33000, 60000, 100)
+        (directory / "config").write_text(
+            CONFIG.format(
+                modules=MODULES,
+                address=address,
+                control_port=control_port,
+                voice=directory / "voice.wav",
+                first_port=first_port,
+                last_port=first_port + 98,
+                recordings=self.recordings,
+            )
+        )
+        account = f"<sip:{USER}@{address}>;regint=0;audio_codecs={codec}/8000/1;answermode=manual\n"
+        (directory / "accounts").write_text(account)
+        (directory / "contacts").write_text("")
+        self.process = ChildProcess("baresip", ["baresip", "-f", directory, "-4"], directory)
+        self._control = self._connect(control_port)
+        self._unread = b""
+        self.events: list[dict[str, Any]] = []
+
+    def _connect(self, port: int) -> socket.socket:
+        deadline = time.monotonic() + 15
+        while True:
+            self.process.expect_running()
+            try:
+                return socket.create_connection(("127.0.0.1", port), timeout=1)
+            except OSError:
+                assert time.monotonic() < deadline, "baresip does not open its control port"
+                time.sleep(0.05)
+
+    def command(self, name: str, parameters: str = "") -> None:
+        """Sends a command of its menu (a JSON netstring)."""
+        message = json.dumps({"command": name, "params": parameters, "token": name}).encode()
+        self._control.sendall(b"%d:%s," % (len(message), message))
+
+    def dial(self, uri: str) -> None:
+        self.command("dial", uri)
+
+    def hang_up(self) -> None:
+        self.command("hangup")
+
+    def wait_for(self, is_it: Callable[[dict[str, Any]], bool], timeout_s: float = 20.0) -> dict[str, Any]:
+        """Waits for an event of its own or a reply to a command."""
+        deadline = time.monotonic() + timeout_s
+        seen = 0
+        while True:
+            for event in self.events[seen:]:
+                seen += 1
+                if is_it(event):
+                    return event
+            assert time.monotonic() < deadline, f"baresip said only: {self.events}"
+            self._read_events()
+
+    def wait_for_event(self, kind: str, timeout_s: float = 20.0) -> dict[str, Any]:
+        """Waits for an event by its type, such as CALL_ESTABLISHED or CALL_CLOSED."""
+        return self.wait_for(lambda event: event.get("type") == kind, timeout_s)
+
+    def _read_events(self) -> None:
+        try:
+            received = self._control.recv(65536)
+        except TimeoutError:
+            self.process.expect_running()
+            return
+        assert received, f"baresip closed its control socket\n{self.process.output[-2000:]}"
+        self._unread += received
+        while b":" in self._unread:
+            length, _, rest = self._unread.partition(b":")
+            if len(rest) < int(length) + 1:
+                return
+            self.events.append(json.loads(rest[: int(length)]))
+            self._unread = rest[int(length) + 1 :]
+
+    def heard(self) -> Samples:
+        """What came out of its decoder, recorded. Ask after ``stop``."""
+        return self._recording("dec")
+
+    def said(self) -> Samples:
+        """What went into its encoder, recorded."""
+        return self._recording("enc")
+
+    def _recording(self, suffix: str) -> Samples:
+        found = sorted(self.recordings.glob(f"*-{suffix}.wav"))
+        assert len(found) == 1, f"recordings: {sorted(path.name for path in self.recordings.iterdir())}"
+        return read_wav(found[0])
+
+    def stop(self) -> None:
+        self._control.close()
+        self.process.stop()
