@@ -1,0 +1,191 @@
+"""Dialogs (RFC 3261 §12): tags, sequence numbers, route set and remote target; the one maker of in-dialog requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from gateway.sip.address import Address
+from gateway.sip.flow import Flow
+from gateway.sip.grammar import SipParseError
+from gateway.sip.identity import Identity
+from gateway.sip.message import Request, Response, make_request
+from gateway.sip.uri import SipUri
+
+DialogId = tuple[str, str, str]
+"""Call-ID, local tag, remote tag (RFC 3261 §12)."""
+
+MAX_FORWARDS = ("Max-Forwards", "70")
+
+
+@dataclass(slots=True)
+class Dialog:
+    """One peer-to-peer relation. ``local`` and ``remote`` are From/To values as they go on the wire, with tags.
+
+    ``route_set`` holds Route elements, nearest hop first. ``remote_cseq`` is None until the peer has sent a request.
+    """
+
+    call_id: str
+    local_tag: str
+    remote_tag: str
+    local: str
+    remote: str
+    target: str
+    route_set: tuple[str, ...]
+    flow: Flow
+    local_cseq: int
+    remote_cseq: int | None = None
+    is_loose: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.is_loose = not self.route_set or _is_loose(self.route_set[0])
+        if "\0" in "".join((self.call_id, self.local, self.remote, self.target, *self.route_set)):
+            raise SipParseError("NUL in the headers of a dialog")
+
+    @property
+    def id(self) -> DialogId:
+        """The key this dialog is found by."""
+        return (self.call_id, self.local_tag, self.remote_tag)
+
+    @classmethod
+    def of_uas(cls, invite: Request, local_tag: str, flow: Flow, local_cseq: int) -> Dialog:
+        """The dialog an INVITE opens at the called side (RFC 3261 §12.1.1). Raises SipParseError."""
+        return cls(
+            call_id=invite.call_id,
+            local_tag=local_tag,
+            remote_tag=invite.from_.tag or "",
+            local=f"{_without_nul(invite, 'To')};tag={local_tag}",
+            remote=_without_nul(invite, "From"),
+            target=contact_uri(invite) or str(invite.from_.uri),
+            route_set=tuple(invite.headers.split("Record-Route")),
+            flow=flow,
+            local_cseq=local_cseq,
+            remote_cseq=invite.cseq.number,
+        )
+
+    @classmethod
+    def of_uac(cls, invite: Request, response: Response, flow: Flow) -> Dialog:
+        """The dialog a 101-299 opens at the calling side (RFC 3261 §12.1.2).
+
+        The response must have passed ``check_response``. Beyond that nothing in it is an error: a 2xx without a usable
+        Contact needs its ACK all the same, and gets it at the INVITE's own target.
+        """
+        return cls(
+            call_id=invite.call_id,
+            local_tag=invite.from_.tag or "",
+            remote_tag=response.to.tag or "",
+            local=invite.headers.get("From") or "",
+            remote=_without_nul(response, "To"),
+            target=_contact_or(response, invite.uri),
+            route_set=tuple(reversed(_record_routes(response))),
+            flow=flow,
+            local_cseq=invite.cseq.number,
+        )
+
+    def make_request(
+        self,
+        method: str,
+        branch: str,
+        identity: Identity,
+        *,
+        cseq: int | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+    ) -> Request:
+        """Every in-dialog request there is (RFC 3261 §12.2.1.1).
+
+        Without ``cseq`` the next number is taken; an ACK is given that of its INVITE.
+        """
+        if cseq is None:
+            self.local_cseq += 1
+            cseq = self.local_cseq
+        uri, routes = self._path()
+        fields = [
+            ("Via", identity.via(self.flow, branch)),
+            MAX_FORWARDS,
+            *(("Route", route) for route in routes),
+            ("From", self.local),
+            ("To", self.remote),
+            ("Call-ID", self.call_id),
+            ("CSeq", f"{cseq} {method}"),
+            identity.user_agent,
+            *headers,
+        ]
+        return make_request(method, uri, headers=fields, body=body)
+
+    def _path(self) -> tuple[str, tuple[str, ...]]:
+        """Request-URI and Route elements. A strict router wants itself in the Request-URI and the target last."""
+        if self.is_loose:
+            return self.target, self.route_set
+        first = Address.parse(self.route_set[0]).uri
+        uri = str(first)
+        if isinstance(first, SipUri):
+            uri = str(_as_request_uri(first))
+        return uri, (*self.route_set[1:], f"<{self.target}>")
+
+    def is_out_of_order(self, request: Request) -> bool:
+        """RFC 3261 §12.2.2: a number lower than the last is refused with 500.
+
+        An equal number, which only a faulty peer sends, is let pass unless it would be a second INVITE: ending a call
+        whose BYE reuses its INVITE's number beats letting it run on.
+        """
+        if self.remote_cseq is None:
+            return False
+        number = request.cseq.number
+        return number < self.remote_cseq or (number == self.remote_cseq and request.method == "INVITE")
+
+    def take_cseq(self, request: Request) -> None:
+        """Remember the number of a request that was accepted for processing."""
+        self.remote_cseq = max(request.cseq.number, self.remote_cseq or 0)
+
+    def refresh_target(self, message: Request | Response) -> None:
+        """A re-INVITE, or its 2xx, may move the remote target (RFC 3261 §12.2.1.2, §12.2.2)."""
+        self.target = contact_uri(message) or self.target
+
+
+def contact_uri(message: Request | Response) -> str | None:
+    """The URI of the only Contact; None when there is none. Raises SipParseError for several, and for ``*``."""
+    contacts = message.contacts
+    if not contacts:
+        if "Contact" in message.headers:
+            raise SipParseError("Contact * in a dialog")
+        return None
+    if len(contacts) > 1:
+        raise SipParseError("more than one Contact")
+    return str(contacts[0].uri)
+
+
+def _without_nul(message: Request | Response, name: str) -> str:
+    """The raw value. A display name may hold an escaped NUL, which we do not send on: then the name is left out."""
+    raw = message.headers.get(name) or ""
+    if "\0" not in raw:
+        return raw
+    address = Address.parse(raw)
+    return f"<{address.uri}>;tag={address.tag}" if address.tag else f"<{address.uri}>"
+
+
+def _contact_or(response: Response, otherwise: str) -> str:
+    try:
+        return contact_uri(response) or otherwise
+    except SipParseError:
+        return otherwise
+
+
+def _record_routes(response: Response) -> list[str]:
+    """The elements as written; none when they are senseless, for then no proxy can have meant them."""
+    try:
+        _ = response.record_routes
+    except SipParseError:
+        return []
+    return response.headers.split("Record-Route")
+
+
+def _is_loose(route: str) -> bool:
+    uri = Address.parse(route).uri
+    return not isinstance(uri, SipUri) or uri.is_loose_router
+
+
+def _as_request_uri(uri: SipUri) -> SipUri:
+    """Without what may not stand in a Request-URI (RFC 3261 §19.1.1 table 1)."""
+    params = {name: value for name, value in uri.params.items() if name != "method"}
+    return SipUri(uri.scheme, uri.user, uri.password, uri.host, uri.port, params)

@@ -1,0 +1,161 @@
+"""What the user agent tells the call layer. Events are past facts.
+
+Every call named in a :class:`CallOffered`, or returned by ``invite``, ends in exactly one of :class:`CallCancelled`,
+:class:`CallRefused` or :class:`CallEnded`, whoever ended it; after that its id means nothing any more.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+from gateway.sip.flow import Flow
+from gateway.sip.headers import Headers
+from gateway.sip.message import Request
+
+
+class EndCause(enum.Enum):
+    """Why a call is over, as signalling saw it."""
+
+    BYE = "bye"
+    """The peer hung up."""
+    HUNG_UP = "hung_up"
+    """We hung up: our BYE or CANCEL is on its way."""
+    REJECTED = "rejected"
+    """We refused the offered call with a final status."""
+    ACK_TIMEOUT = "ack_timeout"
+    """Our 2xx was repeated for 64*T1 and no ACK came (RFC 3261 §13.3.1.4)."""
+    TRANSACTION_TIMEOUT = "transaction_timeout"
+    """Our INVITE got no answer for 64*T1 (timer B)."""
+    FLOW_FAILED = "flow_failed"
+    """The transport could not deliver our request (RFC 3261 §8.1.3.1)."""
+    DIALOG_GONE = "dialog_gone"
+    """The peer answered 481 or 408 to our re-INVITE: it knows the dialog no more (RFC 3261 §12.2.1.2)."""
+    RING_LIMIT = "ring_limit"
+    """Nobody gave a final answer within the configured ringing time."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallOffered:
+    """An INVITE opened a call. ``offer`` is its SDP; None means the offer is ours to make in the 2xx."""
+
+    call: str
+    request: Request
+    flow: Flow
+    offer: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallCancelled:
+    """The caller took the INVITE back before our final answer; it got 487. The call is over."""
+
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallConfirmed:
+    """The ACK for a 2xx of ours arrived. ``body`` is the SDP answer when the offer was ours.
+
+    ``is_reoffer`` tells the ACK that ends a re-INVITE from the one that establishes the call.
+    """
+
+    call: str
+    body: bytes | None
+    is_reoffer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallReoffered:
+    """A re-INVITE waits for ``answer_offer`` or ``refuse_offer``. ``offer`` None: our 2xx makes the offer."""
+
+    call: str
+    offer: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReofferCancelled:
+    """The peer took its re-INVITE back before we answered. The call goes on as it was (RFC 3261 §14.2)."""
+
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReofferAnswered:
+    """The peer accepted our re-INVITE; ``body`` is its SDP answer."""
+
+    call: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReofferRefused:
+    """The peer refused our re-INVITE for good; the call goes on as it was."""
+
+    call: str
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallRinging:
+    """A provisional answer (101-199) to our INVITE.
+
+    ``early`` is the remote tag of the early dialog it belongs to, "" when it opened none; forked calls have several.
+    """
+
+    call: str
+    status: int
+    body: bytes | None
+    early: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswered:
+    """The first 2xx to our INVITE; its ACK is on its way. ``body`` is the SDP answer."""
+
+    call: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CallRefused:
+    """Our INVITE got a final answer of 300 or above. The call is over."""
+
+    call: str
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """The call is over. ``headers`` are those of the peer's BYE (Reason, User-to-User), else None."""
+
+    call: str
+    cause: EndCause
+    headers: Headers | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRefused:
+    """A request was turned away, or not even answered (``status`` None), by the named rule."""
+
+    method: str
+    flow: Flow
+    status: int | None
+    rule: str
+
+
+Event = (
+    CallOffered
+    | CallCancelled
+    | CallConfirmed
+    | CallReoffered
+    | ReofferCancelled
+    | ReofferAnswered
+    | ReofferRefused
+    | CallRinging
+    | CallAnswered
+    | CallRefused
+    | CallEnded
+    | RequestRefused
+)

@@ -1,0 +1,42 @@
+"""Where an answer goes: Via's ``received`` and ``rport`` (RFC 3261 §18.2, RFC 3581 §4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gateway.sip.flow import DEFAULT_PORT, Flow
+from gateway.sip.message import Request
+
+
+def stamp_source(request: Request, flow: Flow) -> None:
+    """Write into the topmost Via where the request really came from.
+
+    ``received`` is added when sent-by does not say it (RFC 3261 §18.2.1), and always beside a filled ``rport``
+    (RFC 3581 §4). What the sender put there itself is overwritten. Raises SipParseError without a readable Via.
+    """
+    via = request.via
+    host, port = flow.remote
+    if via.wants_rport:
+        stamped = via.with_params(received=host, rport=port)
+    elif via.host != host or "received" in via.params:
+        stamped = via.with_params(received=host)
+    else:
+        return
+    request.headers.replace_first("Via", str(stamped))
+
+
+def reply_flow(request: Request, flow: Flow) -> Flow:
+    """The flow on which ``request``, stamped, is answered, and on which the dialog it opens will live.
+
+    Over TCP: the same connection, or when it is gone a new one to the source address at the sent-by port
+    (RFC 3261 §18.2.2). Over UDP: the address the request came from. Its port is the sent-by port only where the
+    sender did not ask for ``rport`` and gave its own true address: an old device that sends from one port and listens
+    on another. A sent-by that is not the source is behind a NAT, which lets nothing in but answers to the source port.
+    """
+    via = request.via
+    host, _ = flow.remote
+    if flow.is_reliable:
+        return flow.with_fallback((host, via.port or DEFAULT_PORT))
+    if via.wants_rport or via.host != host:
+        return flow
+    return replace(flow, remote=(host, via.port or DEFAULT_PORT))

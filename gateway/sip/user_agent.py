@@ -1,0 +1,361 @@
+"""The SIP user agent: bytes, time and commands in; bytes, events and the next deadline out.
+
+The rule for whoever drives it: feed one thing, send all of ``take_outgoing``, hand over every ``next_event``, and
+arm one timer for ``next_deadline``. ``now`` is monotonic seconds. Nothing a peer sends raises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from gateway.base.clock import earliest
+from gateway.base.errors import CapacityError, LocalProtocolError, RemoteProtocolError
+from gateway.base.ids import IdSource
+from gateway.sip.admission import Admission, Refuse, Silence
+from gateway.sip.capabilities import check_capabilities, options_response, refuse
+from gateway.sip.events import Event, RequestRefused
+from gateway.sip.flow import Flow, SocketAddress
+from gateway.sip.grammar import SipParseError
+from gateway.sip.identity import Identity
+from gateway.sip.invite.call import NO_DIALOG, Call
+from gateway.sip.invite.context import CallContext
+from gateway.sip.invite.uac import Invitation, InviteUac
+from gateway.sip.message import Request, Response, make_response, parse_message
+from gateway.sip.routing import reply_flow, stamp_source
+from gateway.sip.stats import UserAgentStats
+from gateway.sip.transaction.invite_server import InviteServer
+from gateway.sip.transaction.machine import TimerValues, TransactionContext
+from gateway.sip.transaction.table import Server, TransactionTable
+from gateway.sip.validation import Refusal, check_response
+
+HeaderList = Iterable[tuple[str, str]]
+
+_MERGED = refuse(482, "merged_request", reason="Merged Request")
+
+
+@dataclass(frozen=True, slots=True)
+class UserAgentConfig:
+    """What a user agent needs to know. Times are seconds."""
+
+    advertise: Callable[[Flow], SocketAddress]
+    """Host and port that Via and Contact name on a flow."""
+    admit: Callable[[Request, Flow], Admission]
+    """Asked for each request that belongs to nothing of ours. A broken request may lack any header."""
+    user_agent: str = "inworld-sip-gateway"
+    contact_user: str = "gateway"
+    timers: TimerValues = field(default_factory=TimerValues)
+    ring_limit_s: float = 180.0
+    """How long an INVITE, in either direction, may go without a final answer."""
+    max_calls: int = 5_000
+    max_transactions: int = 50_000
+    retry_after_s: int = 5
+    """In the 503 of a full or draining user agent."""
+
+
+class UserAgent:
+    """Owns the transactions, dialogs and calls of one node."""
+
+    def __init__(self, config: UserAgentConfig, ids: IdSource) -> None:
+        wire = TransactionContext(config.timers)
+        self.draining = False
+        """True: new INVITEs and OPTIONS outside a dialog get 503, live calls go on."""
+        self._config = config
+        self._ids = ids
+        self._tag_key = ids.token(32).encode()
+        self._wire = wire
+        self._table = TransactionTable(wire, limit=config.max_transactions)
+        self._context = CallContext(
+            wire=wire,
+            table=self._table,
+            identity=Identity(config.contact_user, config.user_agent, config.advertise),
+            ids=ids,
+            ring_limit_s=config.ring_limit_s,
+        )
+        self._calls = self._context.calls
+        self.stats: UserAgentStats = self._context.stats
+
+    # The five verbs
+
+    def receive_message(self, data: bytes, flow: Flow, now: float) -> None:
+        """One datagram, or one message of a stream, that came on ``flow``."""
+        try:
+            message = parse_message(data)
+        except SipParseError as error:
+            self.receive_unreadable(error, flow)
+            return
+        if isinstance(message, Response):
+            self._receive_response(message, now)
+            return
+        self.stats.requests_received += 1
+        try:
+            self._receive_request(message, flow, now)
+        except RemoteProtocolError as error:
+            self.stats.malformed_requests += 1
+            if self._is_admitted(message, flow):
+                self._refuse(message, flow, Refusal(error.status, str(error), "malformed_message"))
+
+    def receive_unreadable(self, error: SipParseError, flow: Flow) -> None:
+        """A message that could not be parsed. A request of which enough is left gets its fault told."""
+        if error.request is None:
+            self.stats.unreadable_messages += 1
+            return
+        self.stats.requests_received += 1
+        self.stats.malformed_requests += 1
+        if self._is_admitted(error.request, flow):
+            self._refuse(error.request, flow, Refusal.from_error(error))
+
+    def flow_failed(self, flow: Flow, now: float) -> None:
+        """The edge could not deliver what was sent on ``flow``: requests under way there have failed."""
+        self.stats.flows_failed += 1
+        self._table.flow_failed(flow, now)
+
+    def handle_timeout(self, now: float) -> None:
+        """Fire whatever is due."""
+        self._table.handle_timeout(now)
+        for call_id, timer in self._context.deadlines.pop_due(now):
+            call = self._calls.get(call_id)
+            if call is not None:
+                call.handle_timer(timer, now)
+
+    def next_deadline(self) -> float | None:
+        """When ``handle_timeout`` wants to be called; None when nothing is waited for."""
+        return earliest(self._table.next_deadline(), self._context.deadlines.next_deadline())
+
+    def take_outgoing(self) -> list[tuple[Flow, bytes]]:
+        """Everything to send, in order."""
+        outgoing, self._wire.outgoing = self._wire.outgoing, []
+        return outgoing
+
+    def next_event(self) -> Event | None:
+        """The oldest event not yet handed over."""
+        return self._context.events.popleft() if self._context.events else None
+
+    # Live counts, for limits and leak checks
+
+    @property
+    def transactions(self) -> int:
+        """Transactions of either side that still wait or linger."""
+        return len(self._table)
+
+    @property
+    def dialogs(self) -> int:
+        """Dialogs that requests can still find."""
+        return len(self._context.dialogs)
+
+    @property
+    def calls(self) -> int:
+        """Calls not yet gone from signalling: one that was hung up counts until its BYE is answered."""
+        return len(self._calls)
+
+    # Commands on calls
+
+    def ring(self, call: str, now: float, status: int = 180, headers: HeaderList = ()) -> None:
+        """Send a provisional answer (101-199) to an offered call."""
+        self._call(call).ring(status, headers, now)
+
+    def answer(self, call: str, body: bytes, now: float, headers: HeaderList = ()) -> None:
+        """Send 200 with our SDP; it is repeated until its ACK comes."""
+        self._call(call).answer(body, headers, now)
+
+    def reject(self, call: str, status: int, now: float, reason: str | None = None, headers: HeaderList = ()) -> None:
+        """Send a final refusal (300-699) to an offered call."""
+        self._call(call).reject(status, reason, headers, now)
+
+    def hang_up(self, call: str, now: float, headers: HeaderList = ()) -> None:
+        """BYE, CANCEL or 480, whatever the state asks. A call that is over already stays so."""
+        found = self._calls.get(call)
+        if found is not None:
+            found.hang_up(headers, now)
+
+    def answer_offer(self, call: str, body: bytes, now: float) -> None:
+        """Accept the re-INVITE of a ``CallReoffered``."""
+        self._call(call).answer_offer(body, now)
+
+    def refuse_offer(self, call: str, status: int, now: float) -> None:
+        """Refuse the re-INVITE of a ``CallReoffered``: the call goes on as it was."""
+        self._call(call).refuse_offer(status, now)
+
+    def reoffer(self, call: str, body: bytes, now: float) -> None:
+        """Send a re-INVITE; ``ReofferAnswered`` or ``ReofferRefused`` follows. Glare is sorted out in here."""
+        self._call(call).reoffer(body, now)
+
+    def invite(
+        self,
+        target_uri: str,
+        flow: Flow,
+        *,
+        from_: str,
+        body: bytes,
+        now: float,
+        to: str | None = None,
+        headers: HeaderList = (),
+    ) -> str:
+        """Place a call over ``flow`` and return its id.
+
+        ``from_`` and ``to`` are addresses as their headers carry them, without tags; ``to`` defaults to the target.
+        Raises CapacityError when the tables are full, LocalProtocolError when the arguments are no SIP.
+        """
+        if not self._has_room_for_call:
+            raise CapacityError("too many calls", retry_after_s=self._config.retry_after_s)
+        if not body:
+            raise LocalProtocolError("an outbound call makes the offer: body must be its SDP")
+        invitation = Invitation(target_uri, flow, from_, to or f"<{target_uri}>", body, tuple(headers))
+        try:
+            inviting = InviteUac(self._context, invitation)
+        except SipParseError as error:
+            raise LocalProtocolError(f"cannot invite: {error}") from error
+        return Call.outbound(self._context, inviting, now).id
+
+    def _call(self, call: str) -> Call:
+        try:
+            return self._calls[call]
+        except KeyError:
+            raise LocalProtocolError(f"no call {call!r}: it has ended or never was") from None
+
+    @property
+    def _has_room_for_call(self) -> bool:
+        return len(self._calls) < self._config.max_calls and self._table.has_room
+
+    # What comes from the network
+
+    def _receive_response(self, response: Response, now: float) -> None:
+        self.stats.responses_received += 1
+        if not check_response(response) or _has_nul(response):
+            self.stats.malformed_responses += 1
+            return
+        try:
+            if not self._table.receive_response(response, now):
+                self.stats.stray_responses += 1
+        except RemoteProtocolError:
+            self.stats.malformed_responses += 1
+
+    def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
+        stamp_source(request, flow)
+        flow = reply_flow(request, flow)
+        server = self._table.find_server(request)
+        if request.method == "ACK":
+            self._receive_ack(request, server, now)
+        elif server is not None:
+            self.stats.requests_repeated += 1
+            server.receive_request()
+        elif request.method == "CANCEL":
+            self._receive_cancel(request, flow, now)
+        else:
+            self._receive_new(request, flow, now)
+
+    def _receive_ack(self, ack: Request, server: Server | None, now: float) -> None:
+        """An ACK for a refusal ends its transaction; one for a 2xx belongs to the call (RFC 3261 §17.1.1.3)."""
+        if isinstance(server, InviteServer):
+            if server.receive_ack(now):
+                server.owner.receive_ack(ack, now)
+            return
+        call = self._find_call(ack)
+        if call is not None:
+            call.receive_ack(ack, now)
+        else:
+            self.stats.stray_acks += 1
+
+    def _receive_cancel(self, cancel: Request, flow: Flow, now: float) -> None:
+        """200 when its INVITE is known, whether or not it is too late for that (RFC 3261 §9.2)."""
+        invite = self._table.find_cancelled(cancel, flow)
+        if invite is None:
+            if self._is_admitted(cancel, flow):
+                refusal = check_capabilities(cancel) or refuse(481, "nothing_to_cancel")
+                self._refuse(cancel, flow, refusal)
+            return
+        owner = invite.owner
+        response = make_response(cancel, 200, to_tag=owner.local_tag, headers=(self._context.identity.server,))
+        self._context.respond(cancel, response, flow, now)
+        owner.receive_cancel(invite.key, now)
+
+    def _receive_new(self, request: Request, flow: Flow, now: float) -> None:
+        call = self._find_call(request)
+        if call is not None:
+            refusal = check_capabilities(request) or call.receive_request(request, flow, now)
+        elif not self._is_admitted(request, flow):
+            return
+        elif request.to.tag:
+            refusal = check_capabilities(request)
+            if refusal is None or refusal.status in (405, 489):
+                refusal = NO_DIALOG  # RFC 3261 §12.2.2: the dialog is looked for before the method
+        else:
+            refusal = check_capabilities(request) or self._receive_initial(request, flow, now)
+        if refusal is not None:
+            self._refuse(request, flow, refusal)
+
+    def _receive_initial(self, request: Request, flow: Flow, now: float) -> Refusal | None:
+        """A request outside any dialog whose method and content we take."""
+        if self._table.is_merged(request):
+            return _MERGED
+        if request.method not in ("INVITE", "OPTIONS"):
+            return NO_DIALOG
+        if self.draining:
+            return self._unavailable("draining")
+        if request.method == "OPTIONS":
+            response = options_response(request, self._ids.tag(), self._context.identity.server)
+            self._context.respond(request, response, flow, now)
+            return None
+        if not self._has_room_for_call:
+            return self._unavailable("call_limit")
+        Call.inbound(self._context, request, flow, now)
+        return None
+
+    def _unavailable(self, rule: str) -> Refusal:
+        return refuse(503, rule, ("Retry-After", str(self._config.retry_after_s)))
+
+    def _find_call(self, request: Request) -> Call | None:
+        local_tag = request.to.tag
+        if not local_tag:
+            return None
+        return self._context.dialogs.get((request.call_id, local_tag, request.from_.tag or ""))
+
+    # Turning away
+
+    def _is_admitted(self, request: Request, flow: Flow) -> bool:
+        """Ask the door. What it turns away is answered here, if at all."""
+        admission = self._config.admit(request, flow)
+        if isinstance(admission, Silence):
+            self.stats.requests_silenced += 1
+            self._context.tell(RequestRefused(request.method, flow, None, admission.rule))
+            return False
+        if isinstance(admission, Refuse):
+            refusal = Refusal(admission.status, admission.reason, admission.rule, admission.headers)
+            self._refuse(request, flow, refusal)
+            return False
+        return True
+
+    def _refuse(self, request: Request, flow: Flow, refusal: Refusal) -> None:
+        """Answer without keeping state (RFC 3261 §8.2.7): a repeated request is refused anew, with the same tag."""
+        if request.method == "ACK":
+            return
+        try:
+            stamp_source(request, flow)
+            flow = reply_flow(request, flow)
+            response = make_response(
+                request,
+                refusal.status,
+                refusal.reason,
+                to_tag=self._stateless_tag(request),
+                headers=(*refusal.headers, self._context.identity.server),
+            )
+        except RemoteProtocolError:
+            self.stats.unreadable_messages += 1
+            return
+        self.stats.requests_refused += 1
+        self._wire.send(flow, response.to_bytes())
+        self._context.tell(RequestRefused(request.method, flow, refusal.status, refusal.rule))
+
+    def _stateless_tag(self, request: Request) -> str:
+        """The same for each repetition of a request, and not to be foretold."""
+        via, call_id = request.headers.get("Via") or "", request.headers.get("Call-ID") or ""
+        text = "\n".join((via, call_id, request.headers.get("From") or "", request.headers.get("CSeq") or ""))
+        seed = text.encode("utf-8", "surrogateescape")
+        return hashlib.blake2b(seed, digest_size=8, key=self._tag_key).hexdigest()
+
+
+def _has_nul(response: Response) -> bool:
+    """NUL in what we would have to send back in a request."""
+    names = ("To", "Record-Route", "Contact", "Call-ID")
+    return any("\0" in value for name in names for value in response.headers.get_all(name))
