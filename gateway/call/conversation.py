@@ -6,12 +6,11 @@ the caller in the playout. The call's edges carry both away after each step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.base.clock import earliest
-from gateway.call.actions import HANG_UP, TOOL_DECLARATIONS, Farewell, tool_failure, tool_success
+from gateway.call.actions import Farewell, tool_failure, tool_success
 from gateway.call.digits import DigitCollector, message_for_agent
 from gateway.call.journal import EventName, Journal
 from gateway.call.turn import InterruptionPolicy, Reaction, TurnTaking
@@ -282,11 +281,6 @@ class Conversation:
             self.wants_hang_up = True
         elif self._farewell.is_pending and self._drain_check is None:
             self._expect_drain(now)
-
-
-def declared_tools(names: tuple[str, ...]) -> list[Mapping[str, object]]:
-    """The declarations of an agent's built-in tools, for its session."""
-    return [TOOL_DECLARATIONS[name] for name in names if name == HANG_UP]
 
 
 def _collector_for(profile: AgentProfile) -> DigitCollector | None:

@@ -1,0 +1,107 @@
+"""The only file that knows both SDP and codecs: offers and answers on one side, stream and session formats on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gateway.inworld.session import TelephoneFormat
+from gateway.media.codec.g711 import ALAW_SILENCE, ULAW_SILENCE
+from gateway.media.config import StreamConfig
+from gateway.sdp.description import parse_description
+from gateway.sdp.offer_answer import (
+    Codec,
+    LocalMedia,
+    NegotiatedAudio,
+    accept_answer,
+    answer_offer,
+    create_offer,
+)
+
+_FORMATS: dict[str, TelephoneFormat] = {"PCMU": "audio/pcmu", "PCMA": "audio/pcma"}
+_SILENCE = {"PCMU": ULAW_SILENCE, "PCMA": ALAW_SILENCE}
+_STATIC_NUMBERS = {"PCMU": 0, "PCMA": 8}
+_DISCARD_PORT = 9
+"""RFC 8866's stand-in for "no port yet": used where an offer is read before a port is spent on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What both sides agreed on, ready for the media core. ``description`` is what we send: an answer or an offer."""
+
+    description: bytes
+    stream: StreamConfig
+    is_on_hold: bool
+
+
+def audio_format(codec: str) -> TelephoneFormat:
+    """The provider's format that carries this codec's payload bytes unchanged."""
+    return _FORMATS[codec]
+
+
+def silence_of(codec: str) -> int:
+    """The byte that is silence in this codec."""
+    return _SILENCE[codec]
+
+
+class Negotiator:
+    """Our side of one call's offer/answer exchange: keeps the session id, the version and what was said before.
+
+    ``bind`` gives it the port once one is spent on the call; ``choose_codec`` can be asked before that, so that an
+    offer without common ground costs nothing. Raises SdpError (RemoteProtocolError) with the SIP status to answer.
+    """
+
+    def __init__(self, *, address: str, codecs: Sequence[Codec], session_id: int, reorder_ms: int) -> None:
+        self._local = LocalMedia(address=address, port=_DISCARD_PORT, session_id=session_id, codecs=tuple(codecs))
+        self._reorder_ms = reorder_ms
+        self._sent: bytes | None = None
+
+    def bind(self, port: int) -> None:
+        """From now on our descriptions name this port."""
+        self._local = replace(self._local, port=port)
+
+    def choose_codec(self, offer: bytes | None) -> Codec:
+        """The codec an offer would be answered with; our first one when the offer is ours to make."""
+        if offer is None:
+            return self._local.codecs[0]
+        return answer_offer(parse_description(offer), self._local)[1].codec
+
+    def keep_codec(self, codec: Codec) -> None:
+        """The provider's session is opened for this codec: later offers must not change it."""
+        self._local = replace(self._local, codecs=(codec,))
+
+    def answer(self, offer: bytes) -> Agreement:
+        """Answers an offer of the peer, the first one or that of a re-INVITE."""
+        description, audio = answer_offer(parse_description(offer), self._local, self._sent)
+        self._sent = description
+        return Agreement(description, self._stream(audio), audio.is_on_hold)
+
+    def offer(self) -> Agreement:
+        """Makes our offer, for an INVITE that brought none; the stream waits for ``accept``."""
+        description = create_offer(self._local, self._sent)
+        self._sent = description
+        codec = self._local.codecs[0]
+        waiting = StreamConfig(
+            codec=codec,
+            payload_type=_STATIC_NUMBERS[codec],
+            telephone_event_payload_type=None,
+            remote=None,
+            reorder_ms=self._reorder_ms,
+        )
+        return Agreement(description, waiting, is_on_hold=False)
+
+    def accept(self, answer: bytes) -> Agreement:
+        """Reads the peer's answer to our offer."""
+        audio = accept_answer(self._local, parse_description(answer))
+        return Agreement(self._sent or b"", self._stream(audio), audio.is_on_hold)
+
+    def _stream(self, audio: NegotiatedAudio) -> StreamConfig:
+        return StreamConfig(
+            codec=audio.codec,
+            payload_type=audio.payload_type,
+            telephone_event_payload_type=audio.telephone_event_payload_type,
+            remote=(audio.remote_address, audio.remote_port),
+            ptime_ms=audio.ptime_ms,
+            reorder_ms=self._reorder_ms,
+            direction=audio.direction,
+        )

@@ -1,0 +1,72 @@
+"""Which agent answers: the settings' agents as profiles, and the decision for one INVITE with the rule that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.call.actions import HANG_UP, TOOL_DECLARATIONS
+from gateway.call.conversation import AgentProfile
+from gateway.call.turn import InterruptionPolicy
+from gateway.inworld.session import TelephoneFormat, build_session
+from gateway.settings.match import choose_route
+from gateway.settings.schema import AgentSettings, GreetingSettings, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class RouteDecision:
+    """Who answers, and the rule that said so; ``agent`` is None when no route fits."""
+
+    agent: str | None
+    trunk: str
+    rule: str
+
+
+def route_call(settings: Settings, *, trunk: str, to: str, from_: str) -> RouteDecision:
+    """The first route that fits. ``to`` and ``from_`` are the user parts of the called and the calling URI."""
+    match = choose_route(settings.routes, trunk=trunk, to=to, from_=from_)
+    if match is None:
+        return RouteDecision(None, trunk, "no route fits")
+    return RouteDecision(match.route.agent, trunk, match.rule)
+
+
+def profile_of(agent: AgentSettings) -> AgentProfile:
+    """What a conversation needs of an agent's settings."""
+    digits = agent.digits
+    return AgentProfile(
+        greeting_instructions=_greeting_instructions(agent.greeting),
+        interruption=InterruptionPolicy(
+            is_allowed=agent.interruption.mode != "off",
+            protects_greeting=agent.interruption.protect_greeting,
+        ),
+        tools=(HANG_UP,) if agent.tools.hang_up is not None else (),
+        digit_pause_s=digits.collect_ms / 1000 if digits else None,
+        digit_terminator=(digits.terminator or None) if digits else None,
+    )
+
+
+def session_for(
+    agent: AgentSettings, profile: AgentProfile, *, audio_format: TelephoneFormat, call_id: str
+) -> dict[str, Any]:
+    """The complete session of one call: the agent's own settings, our formats and tools, and who interrupts."""
+    session = build_session(
+        agent.session,
+        audio_format=audio_format,
+        tools=[TOOL_DECLARATIONS[name] for name in profile.tools],
+        call_id=call_id,
+    )
+    if not profile.interruption.is_allowed:
+        # The provider would otherwise cancel by itself what the caller is meant to hear to its end.
+        detection = session["audio"]["input"].get("turn_detection")
+        if isinstance(detection, Mapping):
+            session["audio"]["input"]["turn_detection"] = {**detection, "interrupt_response": False}
+    return session
+
+
+def _greeting_instructions(greeting: GreetingSettings | None) -> str | None:
+    if greeting is None:
+        return None
+    if greeting.say is not None:
+        return f"Say exactly the following words and nothing else: {greeting.say}"
+    return greeting.instructions

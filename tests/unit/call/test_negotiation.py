@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+
+from gateway.base.errors import RemoteProtocolError
+from gateway.call.negotiation import Negotiator, audio_format, silence_of
+
+
+def offer(*lines: str, port: int = 30000, formats: str = "8 0 101", address: str = "192.0.2.7") -> bytes:
+    return "\r\n".join(
+        [
+            "v=0",
+            f"o=- 1 1 IN IP4 {address}",
+            "s=-",
+            f"c=IN IP4 {address}",
+            "t=0 0",
+            f"m=audio {port} RTP/AVP {formats}",
+            "a=rtpmap:101 telephone-event/8000",
+            *lines,
+            "",
+        ]
+    ).encode()
+
+
+def negotiator() -> Negotiator:
+    return Negotiator(address="192.0.2.1", codecs=("PCMU", "PCMA"), session_id=7, reorder_ms=40)
+
+
+def test_the_offerers_first_codec_is_used_from_end_to_end() -> None:
+    negotiation = negotiator()
+    assert negotiation.choose_codec(offer()) == "PCMA"
+    negotiation.bind(20000)
+    agreement = negotiation.answer(offer())
+    assert b"m=audio 20000 RTP/AVP 8 101\r\n" in agreement.description
+    assert agreement.stream.codec == "PCMA"
+    assert agreement.stream.remote == ("192.0.2.7", 30000)
+    assert agreement.stream.telephone_event_payload_type == 101
+    assert audio_format("PCMA") == "audio/pcma"
+    assert silence_of("PCMA") == 0xD5
+    assert silence_of("PCMU") == 0xFF
+
+
+def test_hold_and_resume_are_seen_and_answered_in_the_right_direction() -> None:
+    negotiation = negotiator()
+    negotiation.bind(20000)
+    assert not negotiation.answer(offer()).is_on_hold
+    held = negotiation.answer(offer("a=sendonly"))
+    assert held.is_on_hold
+    assert held.stream.direction == "recvonly"
+    resumed = negotiation.answer(offer())
+    assert not resumed.is_on_hold
+    assert resumed.stream.direction == "sendrecv"
+
+
+def test_a_codec_change_in_mid_call_is_refused_because_the_providers_session_cannot_follow() -> None:
+    negotiation = negotiator()
+    negotiation.keep_codec("PCMA")
+    negotiation.bind(20000)
+    assert negotiation.answer(offer(formats="0 8 101")).stream.codec == "PCMA"
+    with pytest.raises(RemoteProtocolError) as refused:
+        negotiation.answer(offer(formats="0 101"))
+    assert refused.value.status == 488
+
+
+def test_an_invite_without_an_offer_gets_ours_and_the_ack_completes_it() -> None:
+    negotiation = negotiator()
+    assert negotiation.choose_codec(None) == "PCMU"
+    negotiation.keep_codec("PCMU")
+    negotiation.bind(20002)
+    ours = negotiation.offer()
+    assert b"m=audio 20002 RTP/AVP 0 101\r\n" in ours.description
+    assert ours.stream.remote is None
+    agreed = negotiation.accept(offer(formats="0 101", port=30010))
+    assert agreed.stream.remote == ("192.0.2.7", 30010)
+    assert agreed.stream.codec == "PCMU"
+
+
+def test_nothing_in_common_is_488_before_a_port_is_spent() -> None:
+    with pytest.raises(RemoteProtocolError) as refused:
+        negotiator().choose_codec(offer(formats="9 18"))
+    assert refused.value.status == 488
