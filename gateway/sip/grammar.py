@@ -1,8 +1,9 @@
 """The pieces of SIP's grammar that every header shares (RFC 3261 §25.1): tokens, quoted strings, lists, parameters.
 
 Text is ``str`` decoded from UTF-8 with ``surrogateescape``, so that every byte a peer sent survives a round trip.
-Every scan is linear in the length of its text: the regular expressions use possessive quantifiers only, and none of
-them can fail late and be tried again one character further on.
+Every scan is linear in the length of its text: the regular expressions are matched where they must begin, never
+searched for, and what their possessive quantifiers have taken they do not give back. No group is captured inside a
+possessive one, which early releases of Python 3.11 get wrong.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ Params = Mapping[str, str | None]
 WHITESPACE = " \t"
 """What linear white space is once lines are unfolded."""
 
+MAX_LIST_ELEMENTS = 256
+"""Elements that one header may have. A request at its hop limit would carry 70 Vias (RFC 3261 §8.1.1.6)."""
+
 MAX_PORT = 65535
 MAX_UINT32 = 2**32 - 1
 
@@ -34,12 +38,12 @@ _QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 
 _IS_TOKEN = re.compile(ABNF_TOKEN)
 _QUOTED_STRING = re.compile(_QUOTED, re.DOTALL)
-_LIST_STEP = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+("?)|<[^>]*+>?|,', re.DOTALL)
+_ELEMENT = re.compile(rf'(?:[^",<]++|{_QUOTED}|<[^>]*+>?)*+', re.DOTALL)
 _PARAM = re.compile(
-    rf"[ \t]*+;[ \t]*+({ABNF_TOKEN})[ \t]*+(?:=[ \t]*+({_QUOTED}|[^ \t\r\n\";,<>]*+)[ \t]*+)?+",
+    rf"[ \t]*+;[ \t]*+({ABNF_TOKEN})[ \t]*+(?:=[ \t]*+({_QUOTED}|[^ \t\r\n\";,<>]*+)[ \t]*+)?",
     re.DOTALL,
 )
-_HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9._\-]++)(?:[ \t]*+:[ \t]*+([0-9]++))?+")
+_HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9._\-]++)(?:[ \t]*+:[ \t]*+([0-9]++))?")
 _ESCAPED_CHARACTER = re.compile(r"\\(.)", re.DOTALL)
 _NEEDS_ESCAPE = re.compile(r'(["\\])')
 
@@ -90,17 +94,28 @@ def split_list(text: str) -> list[str]:
     if not text.strip(WHITESPACE):
         return []
     if '"' not in text and "<" not in text:
-        return [element.strip(WHITESPACE) for element in text.split(",")]
-    elements: list[str] = []
-    start = 0
-    for step in _LIST_STEP.finditer(text):
-        if step[0] == ",":
-            elements.append(text[start : step.start()].strip(WHITESPACE))
-            start = step.end()
-        elif step[1] == "":
-            raise SipParseError(f"unbalanced quote in {excerpt(text)}")
-    elements.append(text[start:].strip(WHITESPACE))
+        elements = [element.strip(WHITESPACE) for element in text.split(",", MAX_LIST_ELEMENTS)]
+        if len(elements) > MAX_LIST_ELEMENTS:
+            raise SipParseError(f"more than {MAX_LIST_ELEMENTS} elements in a list")
+        return elements
+    elements = []
+    start = -1
+    while start < len(text):
+        end = _element_end(text, start + 1)
+        elements.append(text[start + 1 : end].strip(WHITESPACE))
+        if len(elements) > MAX_LIST_ELEMENTS:
+            raise SipParseError(f"more than {MAX_LIST_ELEMENTS} elements in a list")
+        start = end
     return elements
+
+
+def _element_end(text: str, start: int) -> int:
+    """Index of the comma that ends the element at ``start``, or of the end of ``text``."""
+    found = _ELEMENT.match(text, start)
+    end = start if found is None else found.end()
+    if text.startswith('"', end):
+        raise SipParseError(f"unbalanced quote in {excerpt(text[end : end + 50])}")
+    return end
 
 
 def parse_params(text: str, start: int = 0) -> dict[str, str | None]:

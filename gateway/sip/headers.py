@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar, cast
 
 from gateway.base.errors import LocalProtocolError
-from gateway.sip.grammar import WHITESPACE, is_token, split_list
+from gateway.sip.grammar import MAX_LIST_ELEMENTS, WHITESPACE, SipParseError, is_token, split_list
 
 View = TypeVar("View")
 
@@ -109,7 +109,12 @@ class Headers:
         values = self._values(name)
         if len(values) == 1:
             return split_list(values[0])
-        return [element for value in values for element in split_list(value)]
+        elements: list[str] = []
+        for value in values:
+            elements += split_list(value)
+            if len(elements) > MAX_LIST_ELEMENTS:
+                raise SipParseError(f"more than {MAX_LIST_ELEMENTS} elements in {name}")
+        return elements
 
     def add(self, name: str, value: str) -> None:
         """Appends a field."""

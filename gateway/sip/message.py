@@ -43,7 +43,7 @@ MAX_HEAD_BYTES = 65536
 """Start line and headers together."""
 
 MAX_HEADER_FIELDS = 256
-"""More than any network needs: a request at its hop limit would carry 70 Vias (RFC 3261 §8.1.1.6)."""
+"""Header lines that one message may have: several times what any network needs."""
 
 _CODEC = ("utf-8", "surrogateescape")
 

@@ -66,10 +66,7 @@ def read(message: object, path: str) -> object:
         if path.startswith("params.") and path != "params.#":
             return value.params[path.removeprefix("params.")]
         step, _, path = path.partition(".")
-        if step == "#":
-            value = len(value)
-        else:
-            value = value[int(step)] if step.isdigit() else getattr(value, step)
+        value = len(value) if step == "#" else value[int(step)] if step.isdigit() else getattr(value, step)
     return value
 
 
