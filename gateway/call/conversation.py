@@ -13,7 +13,7 @@ from gateway.base.clock import earliest
 from gateway.call.actions import Farewell, tool_failure, tool_success
 from gateway.call.digits import DigitCollector, message_for_agent
 from gateway.call.journal import EventName, Journal
-from gateway.call.turn import InterruptionPolicy, Reaction, TurnTaking
+from gateway.call.turn import Floor, InterruptionPolicy, Reaction, TurnTaking
 from gateway.call.uplink import Uplink
 from gateway.inworld.protocol import RealtimeProtocol
 from gateway.inworld.protocol_events import (
@@ -93,7 +93,17 @@ class Conversation:
         self._is_held = False
         self.wants_hang_up = False
         self.has_agent_audio = False
-        self.last_caller_activity: float | None = None
+        self._last_activity = 0.0
+        self.resumed_at = 0.0
+
+    @property
+    def is_greeting_expected(self) -> bool:
+        """Whether the agent speaks first."""
+        return self._profile.greeting_instructions is not None
+
+    def idle_for(self, now: float) -> float:
+        """Seconds for which neither side has spoken."""
+        return now - self._last_activity if self._turns.floor is Floor.NOBODY else 0.0
 
     # --- the five verbs, as far as a conversation needs them ----------------------------------------------------
 
@@ -122,6 +132,7 @@ class Conversation:
                 self._caller_started(now)
             case SpeechStopped():
                 self._turns.caller_stopped()
+                self._last_activity = now
                 self._journal.record(EventName.USER_STOPPED, now)
             case ResponseStarted():
                 self._open_responses.add(event.response_id)
@@ -146,7 +157,7 @@ class Conversation:
 
     def begin(self, now: float) -> None:
         """The provider's session is ready: ask for the greeting, if there is one."""
-        self.last_caller_activity = now
+        self._last_activity = now
         if self._profile.greeting_instructions is None:
             return
         self._turns.greeting_requested()
@@ -155,7 +166,7 @@ class Conversation:
 
     def receive_digit(self, digit: str, now: float) -> None:
         """A key was pressed. It is told to the agent with the rest of its entry."""
-        self.last_caller_activity = now
+        self._last_activity = now
         self._observer.digit_received()
         self._journal.record(EventName.DIGIT_RECEIVED, now, digit=digit)
         if self._digits and (entry := self._digits.receive_digit(digit, now)):
@@ -171,7 +182,7 @@ class Conversation:
     def resume(self, now: float) -> None:
         """The caller is back."""
         self._is_held = False
-        self.last_caller_activity = now
+        self._last_activity = self.resumed_at = now
         self._update_shield()
 
     # --- the agent's voice -------------------------------------------------------------------------------------
@@ -194,6 +205,7 @@ class Conversation:
             return
         self._drain_check = None
         if not self._open_responses and self._turns.agent_audio_played():
+            self._last_activity = now
             self._journal.record(EventName.AGENT_STOPPED, now)
             self._update_shield()
 
@@ -212,7 +224,7 @@ class Conversation:
     # --- the caller's turn -------------------------------------------------------------------------------------
 
     def _caller_started(self, now: float) -> None:
-        self.last_caller_activity = now
+        self._last_activity = now
         reaction = self._turns.caller_started(agent_is_audible=self._is_agent_audible())
         if reaction is Reaction.INTERRUPT:
             self._interrupt(now, is_own_decision=False)
@@ -227,8 +239,8 @@ class Conversation:
     def _interrupt(self, now: float, *, is_own_decision: bool) -> None:
         """Flush, fence, truncate: in this order and in one go, so that no old frame can follow."""
         flushed = self._playout.flush()
-        heard = [HeardItem(*item.key, item.sent_ms, item.produced_ms) for item in flushed]
-        self._protocol.interrupt(heard, now, by_client=is_own_decision)
+        heard = [HeardItem(*cut.item, cut.sent_ms, cut.produced_ms) for cut in flushed]
+        self._protocol.interrupt(heard, now, is_client_initiated=is_own_decision)
         self._open_responses.clear()
         self._drain_check = None
         self._turns.interrupt()
@@ -262,10 +274,10 @@ class Conversation:
     def _run_tool(self, event: ToolCalled, now: float) -> None:
         self._journal.record(EventName.TOOL_CALLED, now, tool=event.name, call_id=event.call_id)
         output, outcome = self._answer_for(event)
-        self._protocol.answer_tool(event.call_id, output, now)
+        is_hang_up = outcome == "done"
+        wants_response = not is_hang_up or self._farewell.begin(now, goodbye_was_spoken=event.response_had_audio)
+        self._protocol.answer_tool(event.call_id, output, now, wants_response=wants_response)
         self._journal.record(EventName.TOOL_RETURNED, now, tool=event.name, outcome=outcome)
-        if outcome != "done" or self._farewell.begin(now, goodbye_was_spoken=event.response_had_audio):
-            self._protocol.request_response(now)
         self._expect_drain(now)
 
     def _answer_for(self, event: ToolCalled) -> tuple[str, str]:

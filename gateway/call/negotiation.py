@@ -1,4 +1,4 @@
-"""The only file that knows both SDP and codecs: offers and answers on one side, stream and session formats on the other."""
+"""The only file that knows both SDP and codecs: offers and answers here, stream and session formats there."""
 
 from __future__ import annotations
 

@@ -1,0 +1,50 @@
+"""What a call needs of its three legs, as interfaces. The edges provide them; tests on virtual time stand in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from gateway.media.stream import RtpStream
+
+HeaderList = Iterable[tuple[str, str]]
+
+
+class Signalling(Protocol):
+    """The SIP endpoint's commands on a call. ``call`` is the user agent's id of it."""
+
+    def ring(self, call: str, status: int = 180, headers: HeaderList = ()) -> None: ...
+
+    def answer(self, call: str, body: bytes, headers: HeaderList = ()) -> None: ...
+
+    def reject(self, call: str, status: int, reason: str | None = None, headers: HeaderList = ()) -> None: ...
+
+    def hang_up(self, call: str, headers: HeaderList = ()) -> None: ...
+
+    def answer_offer(self, call: str, body: bytes) -> None: ...
+
+    def refuse_offer(self, call: str, status: int) -> None: ...
+
+
+class MediaLeg(Protocol):
+    """One call's RTP port. It sends nothing before ``start`` and nothing after ``close``."""
+
+    @property
+    def stream(self) -> RtpStream: ...
+
+    @property
+    def local_port(self) -> int: ...
+
+    def start(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class ProviderLeg(Protocol):
+    """One call's provider session. ``flush`` sends what its protocol core has to send and hands over its events."""
+
+    def start(self) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
