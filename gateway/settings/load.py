@@ -1,0 +1,75 @@
+"""A settings file to frozen settings, or to every fault in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path as FilePath
+
+from pydantic import ValidationError
+
+from gateway.base.errors import SettingsError
+from gateway.settings.checks import check_together
+from gateway.settings.faults import Fault, Path, print_faults
+from gateway.settings.lines import Document, read_document
+from gateway.settings.schema import Settings
+from gateway.settings.secrets import expand_references
+from gateway.settings.wording import describe, is_consequence
+
+MAX_FILE_BYTES = 1 << 20
+
+
+def load_settings(path: str | FilePath, environ: Mapping[str, str]) -> Settings:
+    """Read, expand and check a settings file.
+
+    Raises :class:`SettingsError` with one line for each fault: ``FILE:LINE: key.path: what is wrong; what to do``.
+    """
+    file = FilePath(path)
+    return parse_settings(_read_text(file), environ, name=str(path), folder=file.parent)
+
+
+def parse_settings(text: str, environ: Mapping[str, str], *, name: str, folder: FilePath) -> Settings:
+    """The same for text that is in memory: ``name`` stands in the faults, ``folder`` resolves ``${file:…}``."""
+    document, faults = read_document(text)
+    if faults and not document.data:
+        raise SettingsError(print_faults(name, faults))
+    if not isinstance(document.data, dict):
+        fault = Fault((), 1, "the file is not a mapping; write sections such as sip: and trunks:")
+        raise SettingsError(print_faults(name, [fault]))
+    data, unresolved = expand_references(document, environ, folder)
+    settings, refused = _validate(data, document)
+    contradictions = [Fault(place, document.line_of(place), words) for place, words in check_together(data)]
+    known = [*faults, *unresolved]
+    # A value that could not be resolved is refused for that and for nothing else.
+    known += [fault for fault in [*refused, *contradictions] if not _is_within(fault.path, unresolved)]
+    if known or settings is None:
+        raise SettingsError(print_faults(name, known))
+    return settings
+
+
+def _validate(data: object, document: Document) -> tuple[Settings | None, list[Fault]]:
+    try:
+        return Settings.model_validate(data), []
+    except ValidationError as error:
+        # Only paths and kinds are taken from pydantic: its own texts quote values, which may be secrets.
+        details = error.errors(include_url=False, include_input=False)
+    return None, [describe(detail, document) for detail in details if not is_consequence(detail, document)]
+
+
+def _is_within(path: Path, faults: list[Fault]) -> bool:
+    return any(path[: len(fault.path)] == fault.path for fault in faults)
+
+
+def _read_text(file: FilePath) -> str:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file name"
+        raise SettingsError([f"{file}: cannot be read ({reason}); check --config"]) from None
+    if len(content) > MAX_FILE_BYTES:
+        raise SettingsError([f"{file}: is larger than {MAX_FILE_BYTES} bytes; is it a settings file?"])
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SettingsError([f"{file}:{line}: is not UTF-8 text; save it as UTF-8"]) from None
