@@ -1,7 +1,7 @@
 """What a caller of the bench says and when: pure, one frame asked every 20 ms.
 
 A polite caller listens to the greeting, then speaks a phrase, waits for the answer, and again. An interrupting one
-starts its first phrase while it still hears the greeting.
+starts its phrase while it still hears the greeting, and does so again with every answer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class CallerScript:
     pause_frames: int
     """Between phrases."""
     talk_over_frames: int | None = None
-    """Speak over what is heard, this long after the first sound of it."""
+    """Speak over whatever is heard, this long after the first sound of it."""
 
 
 class Caller:
@@ -35,13 +35,11 @@ class Caller:
         self._speak_at = script.listen_frames
         self._spoken = 0
         self._waits_for_sound = script.talk_over_frames is not None
-        self.spoke_over = False
 
     def hear(self, payload: bytes) -> None:
         """Notes the first sound; cheap once it was heard."""
         if self._waits_for_sound and not is_silence(payload):
             self._waits_for_sound = False
-            self.spoke_over = True
             self._speak_at = self._sent + (self._script.talk_over_frames or 0)
 
     @property
@@ -60,4 +58,5 @@ class Caller:
         if self._spoken == len(self._script.phrase):
             self._spoken = 0
             self._speak_at = self._sent + self._script.pause_frames
+            self._waits_for_sound = self._script.talk_over_frames is not None
         return spoken

@@ -52,7 +52,9 @@ def _codes_by_sample(law: Law) -> npt.NDArray[np.uint8]:
     ordered = levels[order]
     borders = (ordered[1:] + ordered[:-1]) / 2
     nearest = np.searchsorted(borders, np.arange(-32768, 32768))
-    return order[nearest].astype(np.uint8)
+    codes = order[nearest].astype(np.uint8)
+    codes[32768] = SILENCE[law][0]  # two levels are equally near to 0
+    return codes
 
 
 _CODES: dict[Law, npt.NDArray[np.uint8]] = {law: _codes_by_sample(law) for law in _LEVELS}

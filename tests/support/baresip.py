@@ -1,4 +1,4 @@
-"""baresip as a telephone: configured in a directory of its own, steered over its control socket, heard in its recordings."""
+"""baresip as a telephone: own directory, steered over its control socket, heard in its recordings."""
 
 from __future__ import annotations
 

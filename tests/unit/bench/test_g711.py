@@ -33,6 +33,11 @@ def test_every_code_comes_back_from_its_level(law: g711.Law) -> None:
 
 
 @pytest.mark.parametrize("law", ["PCMU", "PCMA"])
+def test_zero_is_coded_as_silence(law: g711.Law) -> None:
+    assert g711.encode(np.zeros(3, dtype=np.int16), law) == g711.SILENCE[law] * 3
+
+
+@pytest.mark.parametrize("law", ["PCMU", "PCMA"])
 def test_coding_noise_stays_small(law: g711.Law) -> None:
     samples = np.arange(-32000, 32000, 7, dtype=np.int16)
     error = np.abs(g711.decode(g711.encode(samples, law), law).astype(int) - samples)

@@ -1,0 +1,315 @@
+"""One call on virtual time: the real call, protocol and media cores, with the emulator's core as provider.
+
+Nothing here sleeps or opens a socket. Time moves in steps of one millisecond; the caller's RTP arrives and the gateway's RTP
+leaves every 20 ms; provider messages take ``provider_delay_s`` each way.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.base.ids import IdSource
+from gateway.call.call import Call, CallIdentity, CallLimits
+from gateway.call.conversation import AgentProfile, Conversation
+from gateway.call.journal import CallEvent, EventName, Journal
+from gateway.call.negotiation import Negotiator, silence_of
+from gateway.call.turn import InterruptionPolicy
+from gateway.call.uplink import Uplink
+from gateway.emulator.conversation import Conversation as EmulatedSession
+from gateway.emulator.inspection import SessionRecord
+from gateway.emulator.scenario import Scenario
+from gateway.inworld.protocol import RealtimeProtocol
+from gateway.inworld.session import build_session
+from gateway.media.config import StreamConfig
+from gateway.media.stream import RtpStream
+
+CALLER = ("192.0.2.7", 30000)
+FRAME_S = 0.02
+OFFER = (
+    b"v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\n"
+    b"m=audio 30000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+)
+
+
+@dataclass(frozen=True)
+class SentPacket:
+    """An RTP packet of the gateway: when it left and what it carried."""
+
+    at: float
+    payload: bytes
+
+
+@dataclass
+class FakeSignalling:
+    """Notes what the call asked of SIP."""
+
+    said: list[tuple[str, object]] = field(default_factory=list)
+
+    def ring(self, call: str, status: int = 180, headers: object = ()) -> None:
+        self.said.append(("ring", status))
+
+    def answer(self, call: str, body: bytes, headers: object = ()) -> None:
+        self.said.append(("answer", body))
+
+    def reject(self, call: str, status: int, reason: str | None = None, headers: object = ()) -> None:
+        self.said.append(("reject", (status, dict(headers))))  # type: ignore[call-overload]
+
+    def hang_up(self, call: str, headers: object = ()) -> None:
+        self.said.append(("hang_up", dict(headers)))  # type: ignore[call-overload]
+
+    def answer_offer(self, call: str, body: bytes) -> None:
+        self.said.append(("answer_offer", body))
+
+    def refuse_offer(self, call: str, status: int) -> None:
+        self.said.append(("refuse_offer", status))
+
+    def words(self) -> list[str]:
+        return [word for word, _ in self.said]
+
+
+class VirtualMedia:
+    """The RTP port without a socket: it ticks when the rig says so."""
+
+    def __init__(self, stream: RtpStream) -> None:
+        self.stream = stream
+        self.local_port = 20000
+        self.is_started = False
+        self.is_closed = False
+
+    def start(self) -> None:
+        self.is_started = True
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class VirtualProvider:
+    """The provider's socket without a socket: frames in flight, each way with a delay."""
+
+    def __init__(self, rig: CallRig) -> None:
+        self._rig = rig
+        self.is_started = False
+        self.is_closed = False
+
+    def start(self) -> None:
+        self.is_started = True
+        self._rig.open_provider()
+
+    def flush(self) -> None:
+        self._rig.carry_uplink()
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class CountingObserver:
+    """Counts, as metrics would."""
+
+    def __init__(self) -> None:
+        self.digits = self.interruptions = 0
+        self.faults: list[str] = []
+
+    def digit_received(self) -> None:
+        self.digits += 1
+
+    def interrupted(self) -> None:
+        self.interruptions += 1
+
+    def provider_fault(self, code: str) -> None:
+        self.faults.append(code)
+
+
+class CallRig:
+    """Drives one call. ``caller_audio`` is asked for the caller's next 20 ms of µ-law; None means no packet."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        seed: int = 1,
+        greeting: str | None = "Greet the caller.",
+        tools: tuple[str, ...] = ("hang_up",),
+        interruption: InterruptionPolicy | None = None,
+        limits: CallLimits | None = None,
+        offer: bytes | None = OFFER,
+        provider_delay_s: float = 0.005,
+        caller_audio: Callable[[float], bytes | None] | None = None,
+    ) -> None:
+        self.now = 1000.0
+        self._scenario = scenario
+        self._provider_delay_s = provider_delay_s
+        self._caller_audio = caller_audio or (lambda _: b"\xff" * 160)
+        self._ids = IdSource(seed)
+        self._emulated: EmulatedSession | None = None
+        self._to_provider: deque[tuple[float, bytes]] = deque()
+        self._to_gateway: deque[tuple[float, bytes]] = deque()
+        self._next_frame = 0.0
+        self._caller_frames = 0
+        self.emulator_record = SessionRecord(id="virtual", key="virtual", opened_at=self.now)
+        self.events: list[CallEvent] = []
+        self.sent: list[SentPacket] = []
+        self.speech_started_at: list[float] = []
+        self.observer = CountingObserver()
+        self.signalling = FakeSignalling()
+        self.ended: list[Call] = []
+        self._build(tools, greeting, interruption or InterruptionPolicy(), limits or CallLimits(), offer)
+
+    def _build(
+        self,
+        tools: tuple[str, ...],
+        greeting: str | None,
+        interruption: InterruptionPolicy,
+        limits: CallLimits,
+        offer: bytes | None,
+    ) -> None:
+        negotiator = Negotiator(address="192.0.2.1", codecs=("PCMU", "PCMA"), session_id=1, reorder_ms=40)
+        codec = negotiator.choose_codec(offer)
+        negotiator.keep_codec(codec)
+        negotiator.bind(20000)
+        self.protocol = RealtimeProtocol(
+            build_session(
+                {"audio": {"input": {"turn_detection": {"type": "semantic_vad", "eagerness": "high"}}}},
+                audio_format="audio/pcmu",
+                tools=[{"type": "function", "name": name} for name in tools],
+                call_id="c-1",
+            ),
+            self._ids,
+        )
+        self.uplink = Uplink(self._append, chunk_ms=60, silence=silence_of(codec))
+        waiting = StreamConfig(codec=codec, payload_type=0, telephone_event_payload_type=None, remote=None)
+        self.stream = RtpStream(waiting, self._ids, on_audio=self.uplink.receive_audio, on_digit=self._digit)
+        self.media = VirtualMedia(self.stream)
+        self.provider = VirtualProvider(self)
+        journal = Journal("c-1", self.now, [self.events.append])
+        profile = AgentProfile(greeting_instructions=greeting, interruption=interruption, tools=tools)
+        self.conversation = Conversation(
+            profile,
+            protocol=self.protocol,
+            playout=self.stream.playout,
+            uplink=self.uplink,
+            journal=journal,
+            observer=self.observer,
+        )
+        identity = CallIdentity("c-1", "sip-1", "call-id", "+15550111", "+15550100", "carrier", "desk", "routes[0]")
+        self.call = Call(
+            identity,
+            limits=limits,
+            offer=offer,
+            negotiator=negotiator,
+            signalling=self.signalling,
+            media=self.media,
+            provider=self.provider,
+            protocol=self.protocol,
+            conversation=self.conversation,
+            journal=journal,
+            on_end=self.ended.append,
+        )
+
+    # --- the provider's wire --------------------------------------------------------------------------------------
+
+    def open_provider(self) -> None:
+        self._emulated = EmulatedSession(
+            self._scenario, self._ids, self.emulator_record, now=self.now, wall_clock_s=1_800_000_000
+        )
+        self._emulated.connected(self.now)
+        self.protocol.connected(self.now)
+
+    def carry_uplink(self) -> None:
+        """What the client core wants sent goes on its way; its events go to the call."""
+        self._to_provider.extend((self.now + self._provider_delay_s, frame) for frame in self.protocol.take_outgoing())
+        while (event := self.protocol.next_event()) is not None:
+            self.call.handle_provider_event(event, self.now)
+
+    def _append(self, chunk: bytes) -> None:
+        self.protocol.append_audio(chunk)
+        self.carry_uplink()
+
+    def _digit(self, digit: str) -> None:
+        self.call.receive_digit(digit, self.now)
+
+    def cut_provider(self, code: int = 1006) -> None:
+        """The provider's socket breaks."""
+        self._emulated = None
+        self.protocol.connection_closed(code, "cut", self.now)
+        self.carry_uplink()
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        self.call.begin(self.now)
+        self.carry_uplink()
+
+    def run(self, seconds: float) -> None:
+        """Lets virtual time pass, one millisecond at a time."""
+        end = self.now + seconds
+        while self.now < end - 1e-9:
+            self._step()
+
+    def run_until(self, condition: Callable[[], bool], limit_s: float = 30.0) -> None:
+        """Lets time pass until something is the case."""
+        end = self.now + limit_s
+        while not condition():
+            assert self.now < end, f"not within {limit_s} s; events: {[event.name.value for event in self.events]}"
+            self._step()
+
+    def _step(self) -> None:
+        self.now = round(self.now + 0.001, 6)
+        self._run_provider()
+        deadline = self.protocol.next_deadline()
+        if deadline is not None and deadline <= self.now:
+            self.protocol.handle_timeout(self.now)
+        self.carry_uplink()
+        if self.media.is_started and not self.media.is_closed:
+            self._run_media()
+        deadline = self.call.next_deadline()
+        if deadline is not None and deadline <= self.now:
+            self.call.handle_timeout(self.now)
+
+    def _run_provider(self) -> None:
+        emulated = self._emulated
+        if emulated is None:
+            return
+        while self._to_provider and self._to_provider[0][0] <= self.now:
+            emulated.receive_message(self._to_provider.popleft()[1], self.now)
+        deadline = emulated.next_deadline()
+        if deadline is not None and deadline <= self.now:
+            emulated.handle_timeout(self.now)
+        self._to_gateway.extend((self.now + self._provider_delay_s, frame) for frame in emulated.take_outgoing())
+        while self._to_gateway and self._to_gateway[0][0] <= self.now:
+            frame = self._to_gateway.popleft()[1]
+            if b"speech_started" in frame:
+                self.speech_started_at.append(self.now)
+            self.protocol.receive_message(frame, self.now)
+            self.carry_uplink()
+
+    def _run_media(self) -> None:
+        deadline = self.stream.next_deadline()
+        if deadline is not None and deadline <= self.now:
+            self.stream.handle_timeout(self.now)
+        if self.now < self._next_frame:
+            return
+        self._next_frame = (self._next_frame or self.now) + FRAME_S
+        tick = self.stream.tick()
+        if tick is not None:
+            self.sent.append(SentPacket(self.now, tick[0][12:]))
+        payload = self._caller_audio(self.now)
+        if payload is not None:
+            self.send_rtp(payload)
+
+    def send_rtp(self, payload: bytes, *, payload_type: int = 0) -> None:
+        """A packet of the caller's, at its place on the caller's timeline."""
+        number = self._caller_frames
+        self._caller_frames += 1
+        header = struct.pack(">BBHII", 0x80, payload_type, number & 0xFFFF, number * 160, 0xCA11)
+        self.stream.receive_datagram(header + payload, CALLER, self.now)
+
+    # --- what happened --------------------------------------------------------------------------------------------
+
+    def names(self) -> list[str]:
+        return [event.name.value for event in self.events]
+
+    def last(self, name: EventName) -> CallEvent:
+        return next(event for event in reversed(self.events) if event.name is name)
