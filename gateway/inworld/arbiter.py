@@ -72,11 +72,10 @@ class ResponseArbiter:
 
     def refused_while_active(self) -> None:
         """The service has a response going: ask again after it."""
-        self._in_flight = None
-        self.is_blocked = True
-        if self._last_sent is not None:
+        if self._last_sent is not None and not self._is_doomed:
             self._waiting.appendleft(self._last_sent)
-            self._last_sent = None
+        self.give_up()
+        self.is_blocked = True
 
     def give_up(self) -> None:
         """The create in flight failed or was never answered."""

@@ -7,13 +7,10 @@ call_id must be answered before the model can speak again, executed or not: an o
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-
-from gateway.inworld.items import ConversationItem
 
 _CALLS_KEPT = 64
 """Answered calls remembered, so that a repeated item does not run a tool twice."""
@@ -79,12 +76,6 @@ class ToolCalls:
         """Whether a call still waits for its answer."""
         return any(call.state is not CallState.ANSWERED for call in self._calls)
 
-    def note_item(self, response_id: str, item: ConversationItem | None) -> FunctionCall | None:
-        """An item was introduced or completed, in any of five events; None unless it is a function call."""
-        if item is None or item.type != "function_call":
-            return None
-        return self.note(response_id, item.id, item.call_id, item.name, item.arguments)
-
     def note(
         self,
         response_id: str,
@@ -99,12 +90,14 @@ class ToolCalls:
             call = FunctionCall(response_id, item_id or "")
             self._remember(call)
         call.item_id = call.item_id or item_id or ""
+        call.response_id = call.response_id or response_id
         call.add(call_id, name, arguments)
         return call
 
-    def unsettled(self, response_id: str) -> Iterator[FunctionCall]:
-        """The calls of a response that nobody was told of yet."""
-        return iter([c for c in self._calls if c.response_id == response_id and c.state is CallState.COLLECTING])
+    def unsettled(self, response_id: str) -> list[FunctionCall]:
+        """The calls of a response that nobody was told of yet, and those that no event put into any response."""
+        collecting = (call for call in self._calls if call.state is CallState.COLLECTING)
+        return [call for call in collecting if call.response_id in (response_id, "")]
 
     def running(self) -> list[FunctionCall]:
         """The calls whose tools are being executed."""
