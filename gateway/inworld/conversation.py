@@ -63,11 +63,14 @@ class Conversation:
         self.arbiter.request(request)
         self.advance(now)
 
-    def answer_tool(self, call_id: str, output: str, now: float) -> bool:
-        """Answers a call, and asks for the response to it once all calls are answered."""
+    def answer_tool(self, call_id: str, output: str, now: float, *, wants_response: bool) -> bool:
+        """Answers a call, and asks for the response to it, if one is wanted, once all calls are answered."""
         if not self._tools.answer(call_id, output):
             return False
-        self.request_response(ResponseRequest(), now)
+        if wants_response:
+            self.request_response(ResponseRequest(), now)
+        else:
+            self.advance(now)
         return True
 
     def interrupt(self, heard: Sequence[HeardItem], now: float, *, is_client_initiated: bool) -> None:

@@ -175,12 +175,14 @@ class RealtimeProtocol:
         item = ConversationItem(id=f"msg_{self._ids.token()}", type="message", role=role, content=[part])
         self._outlet.send(ConversationItemCreate(event_id=self._outlet.event_id("msg"), item=item))
 
-    def answer_tool(self, call_id: str, output: str, now: float) -> bool:
-        """A tool's output, JSON text encoded once. When all calls are answered a response is asked for.
+    def answer_tool(self, call_id: str, output: str, now: float, *, wants_response: bool = True) -> bool:
+        """A tool's output, JSON text encoded once. When all calls are answered a response is asked for, if wanted.
 
         False when the call has its answer already (the caller interrupted), or is unknown.
         """
-        return self.state is State.READY and self._conversation.answer_tool(call_id, output, now)
+        return self.state is State.READY and self._conversation.answer_tool(
+            call_id, output, now, wants_response=wants_response
+        )
 
     def interrupt(self, heard: Sequence[HeardItem], now: float, *, is_client_initiated: bool = False) -> None:
         """Stops the agent. ``heard`` tells, for every item the playout had not finished, how much went out.

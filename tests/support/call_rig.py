@@ -1,7 +1,7 @@
 """One call on virtual time: the real call, protocol and media cores, with the emulator's core as provider.
 
-Nothing here sleeps or opens a socket. Time moves in steps of one millisecond; the caller's RTP arrives and the gateway's RTP
-leaves every 20 ms; provider messages take ``provider_delay_s`` each way.
+Nothing here sleeps or opens a socket. Time moves in steps of one millisecond; the caller's RTP arrives and the
+gateway's RTP leaves every 20 ms; provider messages take ``provider_delay_s`` each way.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class CallRig:
         self._to_gateway: deque[tuple[float, bytes]] = deque()
         self._next_frame = 0.0
         self._caller_frames = 0
-        self.emulator_record = SessionRecord(id="virtual", key="virtual", opened_at=self.now)
+        self.emulator_record = SessionRecord(key="virtual", opened_at=self.now)
         self.events: list[CallEvent] = []
         self.sent: list[SentPacket] = []
         self.speech_started_at: list[float] = []

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.call.call import GREETING_WAIT_S, CallLimits
+from gateway.call.journal import EventName
+from gateway.call.states import CallState
+from gateway.call.termination import EndReason
+from gateway.emulator.scenario import Scenario
+from tests.support.call_rig import OFFER, CallRig
+
+
+def scenario(**fields: Any) -> Scenario:
+    return Scenario.model_validate({"greeting": {"tone": {"hz": 440, "ms": 1000}}} | fields)
+
+
+def talking(rig: CallRig) -> CallRig:
+    rig.begin()
+    rig.run_until(lambda: rig.call.state is CallState.ANSWERING)
+    rig.call.confirmed(None, rig.now)
+    return rig
+
+
+def ended(rig: CallRig) -> EndReason | None:
+    assert rig.ended == [rig.call]
+    assert rig.media.is_closed
+    assert rig.provider.is_closed
+    assert rig.call.next_deadline() is None
+    return rig.call.end_reason
+
+
+def test_it_rings_while_the_agent_connects_and_answers_with_the_first_sound_of_the_greeting() -> None:
+    rig = CallRig(scenario())
+    rig.begin()
+    assert rig.signalling.words() == ["ring"]
+    assert rig.provider.is_started
+    assert not rig.media.is_started
+    rig.run_until(lambda: "answer" in rig.signalling.words())
+    assert rig.media.is_started
+    assert not rig.stream.playout.is_drained
+    rig.run(0.021)
+    assert rig.sent[0].payload != b"\xff" * 160, "the first packet already carries the greeting"
+
+
+def test_a_greeting_that_does_not_come_is_not_waited_for_longer_than_a_second() -> None:
+    rig = CallRig(scenario(greeting={"silence": True}))
+    rig.begin()
+    rig.run_until(lambda: EventName.PROVIDER_CONNECTED.value in rig.names())
+    ready_at = rig.now
+    rig.run_until(lambda: "answer" in rig.signalling.words())
+    assert rig.now - ready_at == pytest.approx(GREETING_WAIT_S, abs=0.01)
+
+
+def test_a_provider_that_is_not_ready_in_time_costs_the_caller_503_with_retry_after() -> None:
+    rig = CallRig(scenario(faults={"stall_session_updated_ms": 20_000}), limits=CallLimits(answer_after_s=3))
+    rig.begin()
+    rig.run(3.1)
+    assert ended(rig) is EndReason.PROVIDER_FAILED
+    word, (status, headers) = rig.signalling.said[-1]  # type: ignore[misc]
+    assert (word, status) == ("reject", 503)
+    assert int(headers["Retry-After"]) > 0
+
+
+def test_a_provider_that_refuses_after_the_upgrade_costs_503_too() -> None:
+    rig = CallRig(scenario(faults={"refuse_after_upgrade": "invalid authorization credentials"}))
+    rig.begin()
+    rig.run(1.0)
+    assert ended(rig) is EndReason.PROVIDER_FAILED
+    assert rig.signalling.words() == ["ring", "reject"]
+    assert "authorization" in rig.last(EventName.PROVIDER_ERROR).details["message"]
+
+
+def test_a_provider_lost_in_mid_call_ends_it_with_a_bye_that_says_why() -> None:
+    rig = talking(CallRig(scenario()))
+    rig.run(0.5)
+    rig.cut_provider()
+    assert ended(rig) is EndReason.PROVIDER_FAILED
+    word, headers = rig.signalling.said[-1]
+    assert word == "hang_up"
+    assert "cause=41" in headers["Reason"]  # type: ignore[index]
+
+
+def test_the_caller_hanging_up_ends_everything_without_a_word_to_sip() -> None:
+    rig = talking(CallRig(scenario()))
+    rig.call.end(EndReason.CALLER_HUNG_UP, rig.now, is_gone=True)
+    rig.call.end(EndReason.ERROR, rig.now)
+    assert ended(rig) is EndReason.CALLER_HUNG_UP
+    assert rig.signalling.words() == ["ring", "answer"]
+    assert rig.names().count("call.ended") == 1
+
+
+def test_cancel_while_ringing_ends_the_provider_session_too() -> None:
+    rig = CallRig(scenario())
+    rig.begin()
+    rig.run(0.003)
+    rig.call.end(EndReason.CANCELLED, rig.now, is_gone=True)
+    rig.run(1.0)
+    assert ended(rig) is EndReason.CANCELLED
+    assert rig.sent == []
+    assert rig.last(EventName.CALL_ENDED).details["answered"] is False
+
+
+def test_hold_and_resume_by_re_invite() -> None:
+    rig = talking(CallRig(scenario(greeting={"tone": {"hz": 440, "ms": 5000}})))
+    rig.run(0.5)
+    rig.call.reoffered(OFFER + b"a=sendonly\r\n", rig.now)
+    assert rig.call.state is CallState.HELD
+    assert b"a=recvonly" in rig.signalling.said[-1][1]  # type: ignore[operator]
+    rig.call.reoffered(OFFER, rig.now)
+    assert rig.call.state is CallState.TALKING
+    assert b"a=sendrecv" in rig.signalling.said[-1][1]  # type: ignore[operator]
+    assert {"call.held", "call.resumed"} <= set(rig.names())
+
+
+def test_a_re_invite_that_changes_nothing_changes_nothing() -> None:
+    rig = talking(CallRig(scenario(greeting={"tone": {"hz": 440, "ms": 3000}})))
+    rig.run(0.5)
+    before = rig.names()
+    rig.call.reoffered(OFFER, rig.now)
+    rig.run(1.0)
+    assert rig.names() == before
+    assert all(packet.payload != b"\xff" * 160 for packet in rig.sent)
+
+
+def test_a_re_invite_with_nothing_in_common_is_refused_and_the_call_goes_on() -> None:
+    rig = talking(CallRig(scenario()))
+    rig.call.reoffered(OFFER.replace(b"RTP/AVP 0 101", b"RTP/AVP 9"), rig.now)
+    assert rig.signalling.said[-1] == ("refuse_offer", 488)
+    assert rig.call.state is CallState.TALKING
+
+
+def test_an_invite_without_an_offer_is_completed_by_its_ack() -> None:
+    rig = CallRig(scenario(), offer=None)
+    rig.begin()
+    rig.run_until(lambda: rig.call.state is CallState.ANSWERING)
+    assert b"m=audio 20000 RTP/AVP 0 101" in rig.signalling.said[-1][1]  # type: ignore[operator]
+    rig.run(0.1)
+    assert rig.sent == [], "there is nowhere to send yet"
+    rig.call.confirmed(OFFER, rig.now)
+    rig.run(0.1)
+    assert rig.call.state is CallState.TALKING
+    assert rig.sent
+
+
+def test_an_ack_whose_answer_is_nonsense_ends_the_call() -> None:
+    rig = CallRig(scenario(), offer=None)
+    rig.begin()
+    rig.run_until(lambda: rig.call.state is CallState.ANSWERING)
+    rig.call.confirmed(b"not sdp", rig.now)
+    assert ended(rig) is EndReason.ERROR
+
+
+def test_a_caller_from_whom_nothing_comes_is_given_up() -> None:
+    rig = talking(CallRig(scenario(), limits=CallLimits(media_silence_s=5), caller_audio=lambda _: None))
+    rig.run(7.0)
+    assert ended(rig) is EndReason.MEDIA_TIMEOUT
+
+
+def test_silence_on_hold_is_not_a_lost_caller() -> None:
+    rig = talking(CallRig(scenario(), limits=CallLimits(media_silence_s=5), caller_audio=lambda _: None))
+    rig.call.reoffered(OFFER + b"a=inactive\r\n", rig.now)
+    rig.run(9.0)
+    assert rig.ended == []
+    rig.call.reoffered(OFFER, rig.now)
+    rig.run(4.0)
+    assert rig.ended == []
+    rig.run(3.0)
+    assert ended(rig) is EndReason.MEDIA_TIMEOUT
+
+
+def test_the_maximum_duration_is_counted_from_the_answer() -> None:
+    rig = talking(CallRig(scenario(), limits=CallLimits(duration_s=4)))
+    answered_at = rig.now
+    rig.run_until(lambda: bool(rig.ended))
+    assert rig.now - answered_at == pytest.approx(4.0, abs=0.01)
+    assert ended(rig) is EndReason.MAX_DURATION
+
+
+def test_two_silent_parties_are_parted_after_the_idle_limit() -> None:
+    rig = talking(CallRig(scenario(), limits=CallLimits(idle_s=3)))
+    rig.run_until(lambda: EventName.AGENT_STOPPED.value in rig.names())
+    silent_since = rig.now
+    rig.run_until(lambda: bool(rig.ended))
+    assert 3.0 <= rig.now - silent_since <= 4.1
+    assert ended(rig) is EndReason.IDLE
