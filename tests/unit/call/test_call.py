@@ -117,10 +117,9 @@ def test_hold_and_resume_by_re_invite() -> None:
 def test_a_re_invite_that_changes_nothing_changes_nothing() -> None:
     rig = talking(CallRig(scenario(greeting={"tone": {"hz": 440, "ms": 3000}})))
     rig.run(0.5)
-    before = rig.names()
     rig.call.reoffered(OFFER, rig.now)
     rig.run(1.0)
-    assert rig.names() == before
+    assert not {"call.held", "call.resumed", "turn.interrupted", "call.ended"} & set(rig.names())
     assert all(packet.payload != b"\xff" * 160 for packet in rig.sent)
 
 
@@ -132,7 +131,7 @@ def test_a_re_invite_with_nothing_in_common_is_refused_and_the_call_goes_on() ->
 
 
 def test_an_invite_without_an_offer_is_completed_by_its_ack() -> None:
-    rig = CallRig(scenario(), offer=None)
+    rig = CallRig(scenario(), offer=None, caller_audio=lambda _: None)
     rig.begin()
     rig.run_until(lambda: rig.call.state is CallState.ANSWERING)
     assert b"m=audio 20000 RTP/AVP 0 101" in rig.signalling.said[-1][1]  # type: ignore[operator]
