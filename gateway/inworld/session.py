@@ -53,8 +53,10 @@ def build_session(
     audio_in["format"] = {"type": audio_format}
     audio_out["format"] = {"type": audio_format}
     audio_out["speed"] = _clamp_speed(audio_out.get("speed"))
-    if isinstance(audio_in.get("turn_detection"), dict):
-        audio_in["turn_detection"] = {"create_response": True, "interrupt_response": True} | audio_in["turn_detection"]
+    detection = audio_in.get("turn_detection")
+    if isinstance(detection, dict):
+        detection.setdefault("create_response", True)
+        detection.setdefault("interrupt_response", True)
     session["tools"] = _join_tools(session.get("tools") or [], tools)
     provider = session["providerData"]
     provider["auto_tool_response"] = False
