@@ -1,0 +1,238 @@
+"""The caller's audio as one unbroken line of samples.
+
+What goes to the provider must last exactly as long as the caller's own time, whatever the network lost: the provider's
+turn taking listens to the length of silences. Every audio packet names its place on the line by its RTP timestamp;
+between the place reached and the place named lies a gap:
+
+* packets are missing by sequence number: lost audio, concealed;
+* none is missing: the sender was silent and saved its packets (RFC 3551 §4.1), filled with silence;
+* nothing arrives at all: the clock fills with silence, ``lag_s`` behind the time the next packet was due, so that
+  jitter never looks like silence. Audio that still comes for a time the clock has filled is cut off, to the sample.
+
+A timestamp that fits nowhere (it jumps over ``MAX_GAP_TS``, or back) is a new beginning: the line goes on where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.base.serial import TIMESTAMP_MODULUS, distance32
+from gateway.media.codec.g711 import SAMPLE_RATE_HZ, Law
+from gateway.media.receive.concealment import Concealment
+from gateway.media.receive.resumption import Resumption
+
+MAX_GAP_TS = 60 * SAMPLE_RATE_HZ
+"""At most a minute of silence is believed of one jump. Gaps draw on an allowance of as much, refilled in real time, so
+that a peer cannot make a flood of audio out of a few packets."""
+_MAX_MARK_TS = 10 * SAMPLE_RATE_HZ
+"""Marks further from the line are on a clock of their own: some gateways stamp telephone-events so."""
+_RECENT_TS = 10 * SAMPLE_RATE_HZ
+_CHUNK_SAMPLES = 160
+_SLICE_SAMPLES = SAMPLE_RATE_HZ
+_MASK = TIMESTAMP_MODULUS - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Mending:
+    """What was done to the line, in samples."""
+
+    concealed_samples: int
+    silence_samples: int
+    """Filled in, by the clock or between talkspurts."""
+    trimmed_samples: int
+    """Real audio cut off because its time had been filled."""
+    rebased: int
+    """New beginnings by timestamp alone."""
+
+
+class Timeline:
+    """Turns packets, each in its turn, into audio without gaps. Samples equal bytes: both laws are one byte each."""
+
+    def __init__(self, law: Law, on_audio: Callable[[bytes], None], *, lag_s: float) -> None:
+        self._concealed_samples = 0
+        self._silence_samples = 0
+        self._trimmed_samples = 0
+        self._rebased = 0
+        self._law = law
+        self._on_audio = on_audio
+        self._lag_s = lag_s
+        self._concealment = Concealment()
+        self._resumption = Resumption()
+        self._position_ts = 0
+        """RTP timestamp of the next sample to give out."""
+        self._end_ts = 0
+        """RTP timestamp behind the newest audio packet: the sender's own position."""
+        self._is_based = False
+        self._is_running = False
+        self._anchor_at = 0.0
+        """When the newest packet arrived."""
+        self._ahead_samples = 0
+        """How far behind (negative: before) the position that packet ended."""
+        self._allowance_samples = MAX_GAP_TS
+        self._allowance_at = 0.0
+
+    def start(self, now: float) -> None:
+        """Let the clock run although no packet has come yet."""
+        if not self._is_running:
+            self._is_running = True
+            self._anchor_at = now
+            self._ahead_samples = 0
+
+    def pause(self) -> None:
+        """Stop: neither clock nor packets fill anything until the next packet or ``start``."""
+        self._is_running = False
+        self.rebase()
+
+    def rebase(self) -> None:
+        """The next packet belongs where the line is now, whatever its timestamp says."""
+        self._is_based = False
+        self._ahead_samples = 0
+        self._resumption.clear()
+
+    def use_law(self, law: Law) -> None:
+        """Payloads come in this law from now on."""
+        if law.name != self._law.name:
+            self._law = law
+            self._concealment.forget()
+
+    def add_audio(self, timestamp: int, payload: bytes, arrival: float, lost: int = 0) -> None:
+        """The next audio packet in order; ``lost`` packets before it will not come."""
+        if timestamp == self._position_ts and self._is_based:
+            self._position_ts = self._end_ts = (timestamp + len(payload)) & _MASK
+            self._anchor_at = arrival
+            self._ahead_samples = 0
+            self._concealment.last_frame = payload
+            self._on_audio(payload)
+        else:
+            self._place(timestamp, payload, arrival, lost)
+
+    def add_mark(self, timestamp: int, arrival: float) -> None:
+        """A packet without audio (comfort noise, event) reached to ``timestamp``: up to there nothing is missing."""
+        if not self._is_based:
+            self.start(arrival)
+            return
+        ahead = distance32(self._position_ts, timestamp)
+        if self._ahead_samples < ahead < _MAX_MARK_TS:
+            self._anchor_at = arrival
+            self._ahead_samples = ahead
+
+    @property
+    def mending(self) -> Mending:
+        """What was filled and cut so far."""
+        return Mending(self._concealed_samples, self._silence_samples, self._trimmed_samples, self._rebased)
+
+    def is_recent(self, timestamp: int) -> bool:
+        """Does a timestamp lie in what the sender has said in the last seconds?"""
+        return -_RECENT_TS < distance32(self._end_ts, timestamp) < 0
+
+    def fill(self, now: float) -> None:
+        """Give out the silence that the clock says has passed."""
+        if not self._is_running:
+            return
+        if self._resumption.has_ended(now):
+            self._settle_resumption()
+        due = self._ahead_samples + round((now - self._anchor_at - self._lag_s) * SAMPLE_RATE_HZ)
+        if due >= _CHUNK_SAMPLES:
+            self._emit_silence(due - due % _CHUNK_SAMPLES)
+
+    @property
+    def deadline(self) -> float | None:
+        """When the clock has to fill next."""
+        if not self._is_running:
+            return None
+        return self._anchor_at + self._lag_s + (_CHUNK_SAMPLES - self._ahead_samples) / SAMPLE_RATE_HZ
+
+    def _place(self, timestamp: int, payload: bytes, arrival: float, lost: int) -> None:
+        """Any packet that does not simply follow."""
+        if not self._is_based:
+            self._begin_at(timestamp)
+        ahead = distance32(self._position_ts, timestamp)
+        if ahead > 0:
+            self._close_gap(timestamp, ahead, arrival, lost)
+        elif ahead < 0 and distance32(self._end_ts, timestamp) <= -len(payload):
+            self._rebased += 1
+            self._begin_at(timestamp)
+        self._lay_down(timestamp, payload, arrival)
+        self._end_ts = (timestamp + len(payload)) & _MASK
+
+    def _lay_down(self, timestamp: int, payload: bytes, arrival: float) -> None:
+        """The part of the payload that lies behind the position."""
+        filled = distance32(timestamp, self._position_ts)
+        if filled >= len(payload) > 0:
+            self._hold_back(timestamp, payload, arrival)
+            return
+        self._resumption.clear()
+        self._trimmed_samples += filled
+        self._advance(payload, filled, arrival)
+
+    def _hold_back(self, timestamp: int, payload: bytes, arrival: float) -> None:
+        """A packet wholly within filled time. The clock runs on meanwhile: it may be nothing but a straggler."""
+        self._trimmed_samples += len(payload)
+        self._resumption.hold(timestamp, payload, arrival)
+        if self._resumption.has_stood_still():
+            self._replay()
+
+    def _settle_resumption(self) -> None:
+        """The sender fell silent again before there was a verdict: decide by what there is."""
+        if self._resumption.is_paced():
+            self._replay()
+        self._resumption.clear()
+
+    def _replay(self) -> None:
+        """The sender's clock stood still while ours filled: its audio follows now, none of it is late."""
+        self._rebased += 1
+        for timestamp, payload, arrival in self._resumption.take():
+            self._trimmed_samples -= len(payload)
+            self._begin_at(timestamp)
+            self._advance(payload, 0, arrival)
+
+    def _begin_at(self, timestamp: int) -> None:
+        self._is_based = True
+        self._position_ts = self._end_ts = timestamp
+
+    def _close_gap(self, timestamp: int, samples: int, now: float, lost: int) -> None:
+        if not self._spend(samples, now):
+            self._rebased += 1
+            self._begin_at(timestamp)
+        elif lost:
+            self._concealed_samples += samples
+            self._position_ts = timestamp
+            for length in _slices(samples):
+                self._on_audio(self._concealment.make(self._law, length))
+        else:
+            self._emit_silence(samples)
+
+    def _spend(self, samples: int, now: float) -> bool:
+        """Take from the allowance for gaps."""
+        refilled = self._allowance_samples + int((now - self._allowance_at) * SAMPLE_RATE_HZ)
+        self._allowance_samples = min(refilled, MAX_GAP_TS)
+        self._allowance_at = now
+        if samples > self._allowance_samples:
+            return False
+        self._allowance_samples -= samples
+        return True
+
+    def _advance(self, payload: bytes, skipped: int, arrival: float) -> None:
+        """Give out a payload without its first ``skipped`` samples."""
+        self._position_ts = (self._position_ts + len(payload) - skipped) & _MASK
+        self._is_running = True
+        self._anchor_at = arrival
+        self._ahead_samples = 0
+        self._concealment.last_frame = payload
+        if len(payload) > skipped:
+            self._on_audio(payload[skipped:])
+
+    def _emit_silence(self, samples: int) -> None:
+        self._position_ts = (self._position_ts + samples) & _MASK
+        self._ahead_samples -= samples
+        self._silence_samples += samples
+        self._concealment.forget()
+        for length in _slices(samples):
+            self._on_audio(self._law.silent(length))
+
+
+def _slices(samples: int) -> list[int]:
+    """The lengths of one second each that make up a gap, so that nobody receives a minute at once."""
+    whole, rest = divmod(samples, _SLICE_SAMPLES)
+    return [_SLICE_SAMPLES] * whole + [rest] * (rest > 0)

@@ -1,0 +1,1 @@
+"""The send half: the one queue toward the caller, its ledger, and the packets made of it."""
