@@ -89,7 +89,8 @@ class StreamFramer:
         self._searched = len(buffer)
         head_length = found.end() if found else len(buffer)
         if head_length > MAX_HEAD_BYTES:
-            raise SipParseError(f"head of the message is longer than {MAX_HEAD_BYTES} octets", status=513)
+            fault = f"head of the message is longer than {MAX_HEAD_BYTES} octets"
+            raise SipParseError(fault, status=513, request=_request_of(bytes(buffer)))
         if found is None:
             return None
         head = bytes(buffer[:head_length])

@@ -93,7 +93,11 @@ def parse_message(data: bytes) -> Request | Response:
     head, body, is_too_long = _split_head(data)
     start_line, *lines = unfold(head)
     fields: list[tuple[str, str]] = []
-    fault = "head of the message is too long" if is_too_long else _read_fields(lines, fields)
+    if is_too_long:
+        del lines[-1:]  # cut off somewhere in its middle
+    fault = _read_fields(lines, fields)
+    if is_too_long:
+        fault = f"head of the message is longer than {MAX_HEAD_BYTES} octets"
     headers = Headers.from_wire(fields)
     if "\r" in start_line:
         raise SipParseError("carriage return in the start line")
@@ -181,10 +185,10 @@ def _split_head(data: bytes) -> tuple[str, bytes, bool]:
     """Head as text without its empty line, what follows it, and whether the head was longer than we read."""
     data = data.lstrip(b"\r\n")
     found = END_OF_HEAD.search(data)
-    if found is None and not data.endswith(b"\n"):
-        raise SipParseError("message without an end of its headers")
     end = found.end() if found else len(data)
     is_too_long = end > MAX_HEAD_BYTES
+    if found is None and not is_too_long and not data.endswith(b"\n"):
+        raise SipParseError("message without an end of its headers")
     return data[: min(end, MAX_HEAD_BYTES)].decode(*_CODEC).rstrip("\r\n"), data[end:], is_too_long
 
 
