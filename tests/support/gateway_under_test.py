@@ -1,0 +1,76 @@
+"""A whole `gateway serve` for one test, with the emulator as its provider."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gateway.bench import rig
+from gateway.bench.processes import ChildProcess
+from gateway.emulator import SessionRecord
+from tests.support.emulator_thread import EmulatorThread
+
+AGENT: dict[str, Any] = {
+    "session": {"instructions": "You are tested."},
+    "greeting": {"instructions": "Greet the caller."},
+    "tools": {"hang_up": {}},
+}
+MOST_CALLS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayUnderTest:
+    """The running gateway: where it is called, what its provider saw."""
+
+    site: rig.Site
+    process: ChildProcess
+    emulator: EmulatorThread
+    directory: Path
+
+    @property
+    def address(self) -> str:
+        return self.site.address
+
+    @property
+    def sip(self) -> tuple[str, int]:
+        return self.site.sip
+
+    @property
+    def sessions(self) -> list[SessionRecord]:
+        """What the provider saw, a record for each call."""
+        return self.emulator.sessions
+
+    def only_session(self) -> SessionRecord:
+        """The session of the only call there was; it must be closed, or close soon."""
+        self.emulator.wait_until(lambda: len(self.sessions) > 0 and not self.sessions[0].is_open)
+        assert len(self.sessions) == 1
+        return self.sessions[0]
+
+    @property
+    def log(self) -> str:
+        return self.process.errors + self.process.output
+
+
+@contextmanager
+def run_gateway(
+    directory: Path,
+    scenario: Mapping[str, Any],
+    *,
+    agent: Mapping[str, Any] | None = None,
+    further: Mapping[str, Any] | None = None,
+) -> Iterator[GatewayUnderTest]:
+    """Starts both, stops both. What the gateway logged stays in ``gateway.err`` and ``gateway.out``."""
+    site = rig.choose_site(MOST_CALLS)
+    emulator = EmulatorThread(scenario)
+    try:
+        settings = rig.gateway_settings(
+            site, provider_url=emulator.url, calls=MOST_CALLS, agent={**AGENT, **(agent or {})}, further=further
+        )
+        with rig.start_gateway(settings, site, directory) as process:
+            yield GatewayUnderTest(site, process, emulator, directory)
+            process.expect_running()
+    finally:
+        emulator.stop()
