@@ -45,7 +45,7 @@ class MediaEngine:
 
     def open(
         self,
-        config: StreamConfig | None = None,
+        config: StreamConfig,
         *,
         on_audio: Callable[[bytes], None],
         on_digit: Callable[[str], None],
@@ -53,18 +53,13 @@ class MediaEngine:
     ) -> MediaPort:
         """Bind a pair of ports for a call. Raises CapacityError when there is none.
 
-        Without ``config`` the port only holds its place: what is needed to answer an offer. The callbacks run in the
-        event loop's thread.
+        A call that has yet to answer needs the port first: its ``config`` says no remote address, and the stream is
+        updated before the port starts. The callbacks run in the event loop's thread.
         """
-
-        def make_stream(agreed: StreamConfig) -> RtpStream:
-            return RtpStream(agreed, self._ids, on_audio=on_audio, on_digit=on_digit, on_drained=on_drained)
-
         now = time.monotonic()
-        port = MediaPort(self.pool.acquire(now), self._make_host(), make_stream)
+        stream = RtpStream(config, self._ids, on_audio=on_audio, on_digit=on_digit, on_drained=on_drained)
+        port = MediaPort(self.pool.acquire(now), stream, self._make_host())
         self._open.add(port)
-        if config is not None:
-            port.configure(config)
         if self._timer is None:
             self._arm(now + ROUND_S)
         return port

@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.base.errors import LocalProtocolError
-from gateway.media.config import Address, StreamConfig
+from gateway.media.config import Address
 from gateway.media.pacer import Paced, Pacer
 from gateway.media.port_pool import PortPair
 from gateway.media.stream import RtpStream
@@ -36,23 +35,22 @@ class PortHost:
 class MediaPort:
     """One call's place on the network. Belongs to the event loop's thread, except for sending.
 
-    Nothing is sent before ``start``, nothing is heard before ``configure``, nothing of either happens after ``close``.
+    Nothing is sent or heard before ``start`` or after ``close``. In between ``stream`` may be updated at any time.
     """
 
-    def __init__(self, pair: PortPair, host: PortHost, make_stream: Callable[[StreamConfig], RtpStream]) -> None:
+    def __init__(self, pair: PortPair, stream: RtpStream, host: PortHost) -> None:
         self.pair = pair
+        self.stream = stream
         self.send_errors = 0
         """Packets the network stack refused, ICMP answers to earlier ones included."""
         self.receive_errors = 0
         self.oversized = 0
         self.early_datagrams = 0
-        """Arrived before SDP had agreed on anything."""
+        """Arrived before the call was up: nobody knew yet where to, so they were meant for somebody else."""
         self.rtcp_datagrams = 0
         self.faults = 0
         """Times the call's own callbacks raised."""
         self._host = host
-        self._make_stream = make_stream
-        self._stream: RtpStream | None = None
         self._paced: Paced | None = None
         self._is_closed = False
         self._view = memoryview(host.buffer)
@@ -67,32 +65,15 @@ class MediaPort:
         return self.pair.port
 
     @property
-    def stream(self) -> RtpStream:
-        """The call's RTP. There is none before the first ``configure``."""
-        if self._stream is None:
-            raise LocalProtocolError("the media port has no stream yet: configure it with what SDP agreed on")
-        return self._stream
-
-    @property
     def is_closed(self) -> bool:
         """True after ``close``."""
         return self._is_closed
-
-    def configure(self, config: StreamConfig) -> RtpStream:
-        """What SDP agreed on: the first time it makes the stream, later (re-INVITE) it changes it."""
-        if self._stream is None:
-            self._stream = self._make_stream(config)
-        else:
-            self._stream.update(config, time.monotonic())
-            if self._paced is not None:
-                self._host.pacer.change(self._paced, config.frame_ms)
-        return self._stream
 
     def start(self) -> None:
         """The call is up: RTP leaves from now on without a pause, and the caller's silence is filled in."""
         if self._paced is None and not self._is_closed:
             self.stream.start(time.monotonic())
-            self._paced = self._host.pacer.add(self._send, self.stream.config.frame_ms)
+            self._paced = self._host.pacer.add(self._send, self.stream.frame_ms)
 
     def close(self) -> None:
         """End: when this returns nothing more is sent or received. A second time does nothing."""
@@ -107,13 +88,14 @@ class MediaPort:
 
     def handle_timeout(self, now: float) -> float | None:
         """The engine's housekeeping round. Answers when a gap has to be given up, if one holds audio back."""
-        if self._stream is None:
-            return None
+        stream = self.stream
+        if self._paced is not None and self._paced.frame_ms != stream.frame_ms:
+            self._host.pacer.change(self._paced, stream.frame_ms)
         try:
-            self._stream.handle_timeout(now)
+            stream.handle_timeout(now)
         except Exception:  # noqa: BLE001 - the fault of one call must not end the round for the others
             self._note_fault()
-        return self._stream.gap_deadline
+        return stream.gap_deadline
 
     def _receive(self) -> None:
         """One datagram for each wake-up: asking again would cost more than being woken again."""
@@ -124,15 +106,15 @@ class MediaPort:
         except OSError:
             self.receive_errors += 1
             return
-        stream = self._stream
-        if stream is None:
+        if self._paced is None:
             self.early_datagrams += 1
         elif length == RECEIVE_BYTES:
             self.oversized += 1
         else:
-            self._feed(stream, length, source if len(source) == 2 else source[:2])  # IPv6 adds flow and scope
+            self._feed(length, source if len(source) == 2 else source[:2])  # IPv6 adds flow and scope
 
-    def _feed(self, stream: RtpStream, length: int, source: Address) -> None:
+    def _feed(self, length: int, source: Address) -> None:
+        stream = self.stream
         try:
             stream.receive_datagram(self._view[:length], source, time.monotonic())
         except Exception:  # noqa: BLE001 - the call's callbacks run in here: their fault must not reach the event loop
@@ -154,8 +136,7 @@ class MediaPort:
 
     def _send(self, skipped: int) -> None:
         """One frame time (pacer's thread)."""
-        assert self._stream is not None
-        outgoing = self._stream.tick(skipped)
+        outgoing = self.stream.tick(skipped)
         if outgoing is None:
             return
         packet, target = outgoing
@@ -163,7 +144,7 @@ class MediaPort:
             self._sendto(packet, target)
         except OSError:
             self.send_errors += 1
-            self._stream.mark_unsent()
+            self.stream.mark_unsent()
 
     def _note_fault(self) -> None:
         self.faults += 1

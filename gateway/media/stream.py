@@ -7,7 +7,6 @@ pacer's; ``update`` may come while the pacer ticks.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 from gateway.base.ids import IdSource
@@ -36,12 +35,13 @@ class RtpStream:
         on_drained: Callable[[], None] | None = None,
     ) -> None:
         self.config = config
+        self.frame_ms = config.frame_ms
+        """How often ``tick`` is to be called."""
         self.playout = Playout(config.law, config.frame_bytes)
         self._receiver = Receiver(config, on_audio=on_audio, on_digit=on_digit)
         self._packetizer = Packetizer(config.law, config.payload_type, config.frame_bytes, ids)
         self._on_drained = on_drained
         self._was_drained = True
-        self._sending = threading.Lock()
         self._may_send = config.may_send
         self._latch = self._receiver.latch
 
@@ -75,8 +75,9 @@ class RtpStream:
     def update(self, config: StreamConfig, now: float) -> None:
         """A re-INVITE agreed on something else: address, codec, packet length or hold."""
         self.config = config
+        self.frame_ms = config.frame_ms
         self._receiver.update(config, now)
-        with self._sending:
+        with self.playout.lock:
             self.playout.reshape(config.law, config.frame_bytes)
             self._packetizer.reshape(config.law, config.payload_type, config.frame_bytes)
             self._may_send = config.may_send
@@ -86,15 +87,15 @@ class RtpStream:
 
         ``skipped`` frame times passed since the last tick without one.
         """
-        with self._sending:
-            packetizer = self._packetizer
+        playout, packetizer, latch = self.playout, self._packetizer, self._latch
+        with playout.lock:
             if skipped:
                 packetizer.skip(skipped)
-            target = self._latch.address or self._latch.announced
+            target = latch.address or latch.announced
             if target is None or not self._may_send:
                 packetizer.pause()
                 return None
-            return packetizer.packetize(self.playout.next_frame()), target
+            return packetizer.packetize(playout.take_frame()), target
 
     def mark_unsent(self) -> None:
         """The network refused the packet of the last tick: the ledger must not count it."""

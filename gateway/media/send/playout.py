@@ -69,7 +69,8 @@ class Playout:
         self._law = law
         self._frame_bytes = frame_bytes
         self._max_pending_bytes = max_pending_bytes
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
+        """Held by every method that does not say otherwise, and by who needs frame and packet format to match."""
         self._frames: deque[_Frame] = deque()
         self._tail = b""
         """Audio of the newest item that does not fill a frame yet."""
@@ -80,7 +81,7 @@ class Playout:
 
     def enqueue(self, item: ItemKey, payload: bytes) -> None:
         """Append audio of an item. Another item than before ends the one before it."""
-        with self._lock:
+        with self.lock:
             record = self._open_record(item)
             if record.is_flushed:
                 self.stale_bytes += len(payload)
@@ -94,7 +95,7 @@ class Playout:
 
     def finish(self, item: ItemKey) -> None:
         """No more audio of this item will come: its last frame is padded with silence."""
-        with self._lock:
+        with self.lock:
             record = self._records.get(item)
             if record is not None:
                 self._finish(record)
@@ -104,7 +105,7 @@ class Playout:
 
         Audio that still comes for these items is refused. The frame after this call is silence.
         """
-        with self._lock:
+        with self.lock:
             cut_off = [record for record in self._records.values() if self._is_alive(record)]
             for record in cut_off:
                 record.is_flushed = record.is_finished = True
@@ -115,36 +116,39 @@ class Playout:
             return [record.heard() for record in cut_off]
 
     def next_frame(self) -> bytes | None:
-        """The next frame to send, counted as sent; None when there is none (pacer's thread)."""
-        with self._lock:
-            if not self._frames:
-                self._last = None
-                return None
-            frame, record, audio_bytes = self._frames.popleft()
-            record.sent += audio_bytes
-            record.waiting -= audio_bytes
-            self._pending_bytes -= audio_bytes
-            self._last = (record, audio_bytes)
-            return frame
+        """The next frame to send, counted as sent; None when there is none."""
+        with self.lock:
+            return self.take_frame()
+
+    def take_frame(self) -> bytes | None:
+        """As ``next_frame``, for the pacer's thread that holds the lock already."""
+        if not self._frames:
+            self._last = None
+            return None
+        frame, record, audio_bytes = self._frames.popleft()
+        record.sent += audio_bytes
+        record.waiting -= audio_bytes
+        self._pending_bytes -= audio_bytes
+        self._last = (record, audio_bytes)
+        return frame
 
     def mark_unsent(self) -> None:
         """The frame handed out last did not leave after all (pacer's thread)."""
-        with self._lock:
+        with self.lock:
             if self._last is not None:
                 record, audio_bytes = self._last
                 record.sent -= audio_bytes
                 self._last = None
 
     def reshape(self, law: Law, frame_bytes: int) -> None:
-        """Another law or frame length from now on; what waits is cut and translated anew."""
-        with self._lock:
-            if law == self._law and frame_bytes == self._frame_bytes:
-                return
-            waiting = [(record, self._law.translate(frame[:size], law)) for frame, record, size in self._frames]
-            tail, self._tail = self._law.translate(self._tail, law), b""
-            self._law, self._frame_bytes = law, frame_bytes
-            self._frames.clear()
-            self._cut_anew(waiting, tail)
+        """Another law or frame length from now on; what waits is cut and translated anew. The caller holds the lock."""
+        if law == self._law and frame_bytes == self._frame_bytes:
+            return
+        waiting = [(record, self._law.translate(frame[:size], law)) for frame, record, size in self._frames]
+        tail, self._tail = self._law.translate(self._tail, law), b""
+        self._law, self._frame_bytes = law, frame_bytes
+        self._frames.clear()
+        self._cut_anew(waiting, tail)
 
     @property
     def pending_ms(self) -> int:
@@ -158,7 +162,7 @@ class Playout:
 
     def ledger(self, item: ItemKey) -> ItemHeard | None:
         """What has been heard of an item; None when it is unknown or long gone."""
-        with self._lock:
+        with self.lock:
             record = self._records.get(item)
             return None if record is None else record.heard()
 
