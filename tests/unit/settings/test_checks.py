@@ -1,0 +1,109 @@
+"""Contradictions between values that are each right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.settings.checks import check_together
+from gateway.settings.faults import write_path
+
+SOUND: dict[str, Any] = {
+    "inworld": {"api_key": "k"},
+    "trunks": {"carrier": {"accept_from": ["198.51.100.0/24"]}, "pbx-1": {"accept_from": ["10.0.0.0/8"]}},
+    "agents": {"receptionist": {"greeting": {"say": "Hello"}}, "night": {"greeting": "none"}},
+    "routes": [{"trunk": "carrier", "agent": "receptionist"}, {"trunk": "pbx*", "agent": "night"}],
+}
+
+
+def findings(**sections: Any) -> list[str]:
+    return [f"{write_path(path)}: {text}" for path, text in check_together(SOUND | sections)]
+
+
+def test_a_sound_file_has_none() -> None:
+    assert findings() == []
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        (
+            {"routes": [{"agent": "recepcionist"}]},
+            'routes[0].agent: "recepcionist" is not one of the agents; did you mean receptionist?',
+        ),
+        (
+            {"routes": [{"agent": "x"}]},
+            'routes[0].agent: "x" is not one of the agents; write one of: receptionist, night',
+        ),
+        (
+            {"routes": [{"agent": "night", "trunk": "carier"}]},
+            'routes[0].trunk: "carier" fits none of the trunks; did you mean carrier?',
+        ),
+        (
+            {"routes": [{"agent": "night", "trunk": "zz*"}]},
+            'routes[0].trunk: "zz*" fits none of the trunks; write one of: carrier, pbx-1',
+        ),
+        (
+            {"agents": {}, "routes": [{"agent": "night"}]},
+            'routes[0].agent: "night" is not one of the agents; define it first',
+        ),
+        (
+            {"agents": {"receptionist": {"greeting": {"say": "a", "instructions": "b"}}, "night": {}}},
+            "agents.receptionist.greeting: has both say and instructions; keep one of them",
+        ),
+        (
+            {"agents": {"receptionist": {"greeting": {}}, "night": {}}},
+            "agents.receptionist.greeting: says nothing; write {say: …}, {instructions: …} or none",
+        ),
+        (
+            {"trunks": {"carrier": {"accept_from": ["10.0.0.0/8"]}, "pbx-1": {"accept_from": ["::1", "10.0.0.0/8"]}}},
+            'trunks.pbx-1.accept_from[1]: "10.0.0.0/8" belongs to trunk carrier already; '
+            "a source can belong to one trunk only",
+        ),
+        (
+            {"media": {"ports": "20000-20099"}},
+            "media.ports: holds 50 pairs of ports for 200 calls; widen it, or lower node.max_calls",
+        ),
+        (
+            {"node": {"max_calls": "6000"}},
+            "media.ports: holds 5000 pairs of ports for 6000 calls; widen it, or lower node.max_calls",
+        ),
+        (
+            {"media": {"ports": "5000-6999"}},
+            "sip.listen: udp://0.0.0.0:5060 lies in media.ports; move one of the two",
+        ),
+        (
+            {"sip": {"listen": ["tcp://0.0.0.0:20000", "udp://[::]:20010"]}},
+            "sip.listen[1]: udp://[::]:20010 lies in media.ports; move one of the two",
+        ),
+        (
+            {"inworld": {"api_key": "", "url": "wss://eu.example.net/x"}},
+            "inworld.url: is set, but with an empty api_key the embedded emulator answers; "
+            "give api_key a value, or remove the url",
+        ),
+    ],
+)
+def test_contradictions(sections: dict[str, Any], said: str) -> None:
+    assert findings(**sections) == [said]
+
+
+def test_overlapping_networks_of_different_size_are_no_contradiction() -> None:
+    assert not findings(trunks={"carrier": {"accept_from": ["10.0.0.0/8"]}, "pbx-1": {"accept_from": ["10.0.0.0/16"]}})
+
+
+def test_one_trunk_may_repeat_itself() -> None:
+    assert not findings(trunks={"carrier": {"accept_from": ["::1", "::1"]}, "pbx-1": {"accept_from": []}})
+
+
+def test_an_empty_key_with_the_usual_url_is_the_emulator_on_purpose() -> None:
+    assert not findings(inworld={"api_key": "", "url": "wss://api.inworld.ai/api/v1/realtime/session"})
+
+
+@pytest.mark.parametrize("shape", [None, 5, "text", [], ["x"], {"a": None}, {"x": {"y": []}}])
+def test_values_of_any_shape_are_left_to_others(shape: Any) -> None:
+    assert check_together(shape) == []
+    for section in (*SOUND, "media", "node", "sip"):
+        check_together(SOUND | {section: shape})
+        check_together(SOUND | {section: {"carrier": shape, "night": shape, "ports": shape, "max_calls": shape}})
+        check_together(SOUND | {section: {"listen": shape, "accept_from": shape, "url": shape}})

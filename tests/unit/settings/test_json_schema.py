@@ -1,0 +1,129 @@
+"""The JSON Schema is current, and the commented example names every key with its default."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from gateway.settings.json_schema import build_json_schema, write_json_schema
+from gateway.settings.keys import known_keys
+from gateway.settings.lines import read_document
+from gateway.settings.load import load_settings
+from gateway.settings.schema import Settings
+
+CONFIG = Path(__file__).parents[3] / "config"
+
+SITE = {
+    "node.name",
+    "sip.advertise",
+    "media.advertise",
+    "inworld.api_key",
+    "trunks.carrier.accept_from",
+    "trunks.carrier.max_calls",
+    "agents.receptionist.session",
+    "agents.receptionist.greeting",
+    "agents.receptionist.tools",
+    "routes.trunk",
+    "routes.to",
+    "routes.agent",
+}
+"""What is an example in the commented file and not a default."""
+
+
+def test_the_file_is_what_the_models_say() -> None:
+    assert (CONFIG / "gateway.schema.json").read_text() == write_json_schema(), (
+        "run: python -m gateway.settings.json_schema >config/gateway.schema.json"
+    )
+
+
+def test_the_module_prints_it() -> None:
+    printed = subprocess.run(
+        [sys.executable, "-m", "gateway.settings.json_schema"],
+        capture_output=True,
+        check=True,
+        cwd=CONFIG.parent,
+        encoding="utf-8",
+    )
+    assert printed.stdout == write_json_schema()
+    assert printed.stderr == ""
+
+
+def test_the_schema_refuses_unknown_keys_and_takes_references() -> None:
+    schema = build_json_schema()
+    sections = [schema, *schema["$defs"].values()]
+    assert [section["additionalProperties"] for section in sections] == [False] * len(sections)
+    max_calls = schema["$defs"]["NodeSettings"]["properties"]["max_calls"]
+    assert max_calls["default"] == 200
+    assert {option["type"] for option in max_calls["anyOf"]} == {"integer", "string"}
+    assert "from" in schema["$defs"]["RouteSettings"]["properties"]
+    assert schema["$defs"]["SipSettings"]["properties"]["listen"]["default"][0] == "udp://0.0.0.0:5060"
+
+
+def sections(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], set[str]]]:
+    known = known_keys(path)
+    if isinstance(data, dict) and known:
+        yield path, set(known) - set(data)
+    for key, item in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
+        yield from sections(item, (*path, key))
+
+
+def test_every_key_is_in_the_commented_file_with_a_comment_before_it() -> None:
+    text = (CONFIG / "gateway.yaml").read_text()
+    document, _ = read_document(text)
+    lines = text.split("\n")
+    shortened = {("agents", "night_shift"), ("routes", 1)}
+    for path, missing in sections(document.data):
+        if path[:2] in shortened:
+            continue
+        # A greeting is one of two; the comment beside it shows both.
+        assert missing <= ({"instructions"} if path[-1:] == ("greeting",) else set()), path
+        for key in known_keys(path):
+            if key in missing or path == () or path[-1:] == ("greeting",):
+                continue
+            at = document.line_of((*path, key))
+            assert lines[at - 2].strip().startswith("#") or key in {"interruption", "digits", "tools", "limits"}, key
+
+
+def leaves(model: BaseModel, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        place = f"{path}{field.alias or name}"
+        if isinstance(value, BaseModel) and place not in SITE:
+            yield from leaves(value, f"{place}.")
+        elif isinstance(value, dict) and place != "agents.receptionist.session":
+            first = next(iter(value))
+            yield from leaves(value[first], f"{place}.{first}.")
+        elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+            yield from leaves(value[0], f"{place}.")
+        else:
+            yield place, value, field.default
+
+
+def test_what_the_commented_file_calls_a_default_is_one() -> None:
+    settings = load_settings(CONFIG / "gateway.yaml", {"INWORLD_API_KEY": "example"})
+    found = list(leaves(settings))
+    assert {place for place, value, default in found if value != default} == SITE
+    assert isinstance(settings, Settings)
+
+
+def test_the_comments_state_the_defaults() -> None:
+    document, _ = read_document((CONFIG / "gateway.yaml").read_text())
+    lines = (CONFIG / "gateway.yaml").read_text().split("\n")
+    settings = load_settings(CONFIG / "gateway.yaml", {"INWORLD_API_KEY": "example"})
+    for place, _, default in leaves(settings):
+        path: list[str | int] = list(place.split("."))
+        if path[0] == "routes":
+            path.insert(1, 0)
+        at = document.line_of(tuple(path)) - 2
+        comment = []
+        while lines[at].strip().startswith("#"):
+            comment.insert(0, lines[at].strip("# "))
+            at -= 1
+        words = " ".join(comment)
+        if isinstance(default, int | float | str) and not isinstance(default, bool) and "as here" not in words:
+            assert f"Default: {default}" in words or f'Default: "{default}"' in words, place
