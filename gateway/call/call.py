@@ -88,6 +88,7 @@ class Call:
         self._answer_due: float | None = None
         self._media_check: float | None = None
         self._is_session_ready = False
+        self._retry_after_s: int | None = None
 
     # --- facts of signalling -----------------------------------------------------------------------------------
 
@@ -159,10 +160,11 @@ class Call:
             self.end(EndReason.PROVIDER_FAILED, now)
         self._act(now)
 
-    def provider_refused(self, why: str, now: float) -> None:
-        """The session could not even be opened."""
+    def provider_refused(self, why: str, now: float, *, retry_after_s: int | None = None) -> None:
+        """The session could not be opened, or not as the call needs it."""
         if self.state is not CallState.ENDED:
-            self._journal.record(EventName.PROVIDER_ERROR, now, code="not_connected", message=why)
+            self._journal.record(EventName.PROVIDER_ERROR, now, code="no_session", message=why)
+            self._retry_after_s = retry_after_s
             self.end(EndReason.PROVIDER_FAILED, now)
 
     # --- facts of the media ------------------------------------------------------------------------------------
@@ -224,8 +226,9 @@ class Call:
         if was_answered:
             self._signalling.hang_up(self.identity.sip_call, headers)
             return
-        if cause.retry_after_s is not None:
-            headers.append(("Retry-After", str(cause.retry_after_s)))
+        retry_after_s = self._retry_after_s or cause.retry_after_s
+        if retry_after_s is not None:
+            headers.append(("Retry-After", str(retry_after_s)))
         self._signalling.reject(self.identity.sip_call, cause.status, cause.text, headers)
 
     # --- answering ---------------------------------------------------------------------------------------------

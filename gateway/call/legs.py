@@ -29,8 +29,7 @@ class Signalling(Protocol):
 class MediaLeg(Protocol):
     """One call's RTP port. It sends nothing before ``start`` and nothing after ``close``."""
 
-    @property
-    def stream(self) -> RtpStream: ...
+    stream: RtpStream
 
     @property
     def local_port(self) -> int: ...

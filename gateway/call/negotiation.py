@@ -70,6 +70,17 @@ class Negotiator:
         """The provider's session is opened for this codec: later offers must not change it."""
         self._local = replace(self._local, codecs=(codec,))
 
+    def waiting_stream(self) -> StreamConfig:
+        """A stream that knows its codec and not yet its peer."""
+        codec = self._local.codecs[0]
+        return StreamConfig(
+            codec=codec,
+            payload_type=_STATIC_NUMBERS[codec],
+            telephone_event_payload_type=None,
+            remote=None,
+            reorder_ms=self._reorder_ms,
+        )
+
     def answer(self, offer: bytes) -> Agreement:
         """Answers an offer of the peer, the first one or that of a re-INVITE."""
         description, audio = answer_offer(parse_description(offer), self._local, self._sent)
@@ -80,15 +91,7 @@ class Negotiator:
         """Makes our offer, for an INVITE that brought none; the stream waits for ``accept``."""
         description = create_offer(self._local, self._sent)
         self._sent = description
-        codec = self._local.codecs[0]
-        waiting = StreamConfig(
-            codec=codec,
-            payload_type=_STATIC_NUMBERS[codec],
-            telephone_event_payload_type=None,
-            remote=None,
-            reorder_ms=self._reorder_ms,
-        )
-        return Agreement(description, waiting, is_on_hold=False)
+        return Agreement(description, self.waiting_stream(), is_on_hold=False)
 
     def accept(self, answer: bytes) -> Agreement:
         """Reads the peer's answer to our offer."""

@@ -73,14 +73,16 @@ class FakeSignalling:
 class VirtualMedia:
     """The RTP port without a socket: it ticks when the rig says so."""
 
-    def __init__(self, stream: RtpStream) -> None:
+    def __init__(self, stream: RtpStream, clock: Callable[[], float]) -> None:
         self.stream = stream
+        self._clock = clock
         self.local_port = 20000
         self.is_started = False
         self.is_closed = False
 
     def start(self) -> None:
         self.is_started = True
+        self.stream.start(self._clock())
 
     def close(self) -> None:
         self.is_closed = True
@@ -181,7 +183,7 @@ class CallRig:
         self.uplink = Uplink(self._append, chunk_ms=60, silence=silence_of(codec))
         waiting = StreamConfig(codec=codec, payload_type=0, telephone_event_payload_type=None, remote=None)
         self.stream = RtpStream(waiting, self._ids, on_audio=self.uplink.receive_audio, on_digit=self._digit)
-        self.media = VirtualMedia(self.stream)
+        self.media = VirtualMedia(self.stream, lambda: self.now)
         self.provider = VirtualProvider(self)
         journal = Journal("c-1", self.now, [self.events.append])
         profile = AgentProfile(greeting_instructions=greeting, interruption=interruption, tools=tools)

@@ -1,0 +1,223 @@
+"""Putting one call together: negotiation, port, provider leg, conversation. All parts are named here only."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gateway.base.ids import IdSource
+from gateway.call.call import Call, CallIdentity, CallLimits
+from gateway.call.conversation import Conversation
+from gateway.call.journal import EventSink, Journal
+from gateway.call.legs import Signalling
+from gateway.call.negotiation import Negotiator, audio_format, silence_of
+from gateway.call.profile import RouteDecision, profile_of, session_for
+from gateway.call.provider import InworldLeg
+from gateway.call.uplink import Uplink
+from gateway.inworld.connection import RealtimeConnection
+from gateway.inworld.endpoint import Endpoint
+from gateway.inworld.errors import ProviderUnavailable
+from gateway.inworld.protocol import RealtimeProtocol
+from gateway.inworld.protocol_events import RealtimeEvent
+from gateway.media.engine import MediaEngine
+from gateway.media.port import MediaPort
+from gateway.observability.metrics import Metrics
+from gateway.settings.schema import Settings
+from gateway.sip.events import CallOffered
+from gateway.sip.flow import Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls whom, as the INVITE says it."""
+
+    caller: str
+    callee: str
+    sip_call_id: str
+
+
+class MetricsObserver:
+    """A conversation's counts go to the operator's metrics."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def digit_received(self) -> None:
+        """A key was pressed."""
+        self._metrics.digits.inc()
+
+    def interrupted(self) -> None:
+        """The agent was cut off."""
+        self._metrics.interruptions.inc()
+
+    def provider_fault(self, code: str) -> None:
+        """The provider reported an error. Its codes are an open set, so only our own become labels."""
+        kind = code if code.startswith(("response_", "session_")) else "reported"
+        self._metrics.provider_faults.labels(kind=kind).inc()
+
+
+class _Wiring:
+    """Joins the edges of one call to its core; breaks the circle of who must exist before whom."""
+
+    def __init__(self, clock: Callable[[], float], on_change: Callable[[Call], None]) -> None:
+        self.call: Call | None = None
+        self.uplink: Uplink | None = None
+        self._clock = clock
+        self._on_change = on_change
+
+    def audio(self, payload: bytes) -> None:
+        """The hot path: no deadline changes here."""
+        if self.uplink is not None:
+            self.uplink.receive_audio(payload)
+
+    def digit(self, digit: str) -> None:
+        if self.call is not None:
+            self.call.receive_digit(digit, self._clock())
+            self._on_change(self.call)
+
+    def provider_event(self, event: RealtimeEvent) -> None:
+        if self.call is not None:
+            self.call.handle_provider_event(event, self._clock())
+            self._on_change(self.call)
+
+    def provider_unavailable(self, error: ProviderUnavailable) -> None:
+        if self.call is not None:
+            self.call.provider_refused(str(error), self._clock(), retry_after_s=error.retry_after_s)
+            self._on_change(self.call)
+
+
+class CallAssembly:
+    """Builds calls. Counts provider sessions until their sockets are really closed."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        endpoint: Endpoint,
+        signalling: Signalling,
+        media: MediaEngine,
+        media_address: Callable[[Flow], str],
+        metrics: Metrics,
+        ids: IdSource,
+        sinks: Sequence[EventSink],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._endpoint = endpoint
+        self._signalling = signalling
+        self._media = media
+        self._media_address = media_address
+        self._observer = MetricsObserver(metrics)
+        self._ids = ids
+        self._sinks = tuple(sinks)
+        self._clock = clock
+        self._legs: set[InworldLeg] = set()
+
+    @property
+    def sessions_open(self) -> int:
+        """Provider sessions that are open, opening or closing."""
+        return len(self._legs)
+
+    async def wait_released(self, timeout_s: float) -> None:
+        """Waits until every provider socket is closed, at most so long; cuts what is left."""
+        tasks = [leg.task for leg in self._legs if leg.task is not None]
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=timeout_s)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def assemble(
+        self,
+        event: CallOffered,
+        caller: Caller,
+        decision: RouteDecision,
+        now: float,
+        *,
+        on_end: Callable[[Call], None],
+        on_change: Callable[[Call], None],
+    ) -> Call:
+        """A call ready to ``begin``. Raises SdpError with its status, or CapacityError when no port is free."""
+        assert decision.agent is not None
+        negotiator = Negotiator(
+            address=self._media_address(event.flow),
+            codecs=self._settings.media.codecs,
+            session_id=self._ids.bits(62),
+            reorder_ms=self._settings.media.reorder_ms,
+        )
+        negotiator.keep_codec(negotiator.choose_codec(event.offer))
+        wiring = _Wiring(self._clock, on_change)
+        waiting = negotiator.waiting_stream()
+        port = self._media.open(waiting, on_audio=wiring.audio, on_digit=wiring.digit)
+        negotiator.bind(port.local_port)
+        try:
+            return self._join(event, caller, decision, now, wiring, port, negotiator, waiting.codec, on_end)
+        except BaseException:
+            port.close()
+            raise
+
+    def _join(  # noqa: PLR0917 - one use: everything a call is made of meets here
+        self,
+        event: CallOffered,
+        caller: Caller,
+        decision: RouteDecision,
+        now: float,
+        wiring: _Wiring,
+        port: MediaPort,
+        negotiator: Negotiator,
+        codec: str,
+        on_end: Callable[[Call], None],
+    ) -> Call:
+        assert decision.agent is not None
+        agent = self._settings.agents[decision.agent]
+        profile = profile_of(agent)
+        call_id = f"c-{self._ids.token(12)}"
+        session = session_for(agent, profile, audio_format=audio_format(codec), call_id=call_id)
+        protocol = RealtimeProtocol(session, self._ids)
+        connection = RealtimeConnection(protocol, on_event=wiring.provider_event, ids=self._ids)
+        leg = InworldLeg(
+            connection, self._endpoint, on_unavailable=wiring.provider_unavailable, on_released=self._legs.discard
+        )
+        uplink = Uplink(connection.append_audio, chunk_ms=self._settings.inworld.chunk_ms, silence=silence_of(codec))
+        journal = Journal(call_id, now, self._sinks)
+        conversation = Conversation(
+            profile,
+            protocol=protocol,
+            playout=port.stream.playout,
+            uplink=uplink,
+            journal=journal,
+            observer=self._observer,
+        )
+        call = Call(
+            CallIdentity(
+                call_id=call_id,
+                sip_call=event.call,
+                sip_call_id=caller.sip_call_id,
+                caller=caller.caller,
+                callee=caller.callee,
+                trunk=decision.trunk,
+                agent=decision.agent,
+                rule=decision.rule,
+            ),
+            limits=CallLimits(
+                answer_after_s=self._settings.inworld.answer_after_s,
+                duration_s=agent.limits.duration_s,
+                idle_s=agent.limits.idle_s,
+                media_silence_s=self._settings.media.silence_timeout_s,
+            ),
+            offer=event.offer,
+            negotiator=negotiator,
+            signalling=self._signalling,
+            media=port,
+            provider=leg,
+            protocol=protocol,
+            conversation=conversation,
+            journal=journal,
+            on_end=on_end,
+        )
+        self._legs.add(leg)
+        wiring.call, wiring.uplink = call, uplink
+        return call
