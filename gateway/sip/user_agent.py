@@ -94,7 +94,9 @@ class UserAgent:
         except RemoteProtocolError as error:
             self.stats.malformed_requests += 1
             if self._is_admitted(message, flow):
-                self._refuse(message, flow, Refusal(error.status, str(error), "malformed_message"))
+                # What tripped us may be said less well than the rule it breaks.
+                refusal = check_capabilities(message) or refuse(error.status, "malformed_message", reason=str(error))
+                self._refuse(message, flow, refusal)
 
     def receive_unreadable(self, error: SipParseError, flow: Flow) -> None:
         """A message that could not be parsed. A request of which enough is left gets its fault told."""

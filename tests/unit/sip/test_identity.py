@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from gateway.sip.flow import Flow
+from gateway.sip.identity import Identity
+
+UDP = Flow("udp", ("192.0.2.1", 5060), ("198.51.100.7", 5060))
+TCP = Flow("tcp", ("192.0.2.1", 5060), ("198.51.100.7", 5060))
+
+
+def test_contact_names_the_transport_where_it_is_not_the_default() -> None:
+    identity = Identity("gateway", "test", lambda flow: flow.local)
+    assert identity.contact(UDP) == "<sip:gateway@192.0.2.1:5060>"
+    assert identity.contact(TCP) == "<sip:gateway@192.0.2.1:5060;transport=tcp>"
+
+
+def test_the_advertised_address_depends_on_the_flow() -> None:
+    def advertise(flow: Flow) -> tuple[str, int]:
+        return ("10.0.0.1", 5060) if flow.remote[0].startswith("10.") else ("203.0.113.10", 15060)
+
+    identity = Identity("gateway", "test", advertise)
+    inside = Flow("udp", ("10.0.0.1", 5060), ("10.0.0.9", 5060))
+    assert identity.contact(inside) == "<sip:gateway@10.0.0.1:5060>"
+    assert identity.contact(UDP) == "<sip:gateway@203.0.113.10:15060>"
+    assert identity.via(UDP, "z9hG4bKx") == "SIP/2.0/UDP 203.0.113.10:15060;branch=z9hG4bKx;rport"
+
+
+def test_ipv6_is_bracketed() -> None:
+    flow = Flow("tcp", ("2001:db8::1", 5060), ("2001:db8::2", 5060))
+    identity = Identity("gateway", "test", lambda flow: flow.local)
+    assert identity.contact(flow) == "<sip:gateway@[2001:db8::1]:5060;transport=tcp>"
+    assert identity.via(flow, "z9hG4bKx") == "SIP/2.0/TCP [2001:db8::1]:5060;branch=z9hG4bKx;rport"
+
+
+def test_requests_say_user_agent_and_responses_server() -> None:
+    identity = Identity("gateway", "gw/1", lambda flow: flow.local)
+    assert identity.user_agent == ("User-Agent", "gw/1")
+    assert identity.server == ("Server", "gw/1")

@@ -1,0 +1,398 @@
+"""The core's face: who gets which answer outside a call, what is not answered at all, and that every table is bounded."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.base.errors import LocalProtocolError
+from gateway.sip.admission import Refuse, Silence
+from gateway.sip.events import CallCancelled, CallEnded, CallOffered, EndCause, RequestRefused
+from gateway.sip.flow import Flow
+from gateway.sip.message import Request, Response
+from tests.support.sip_peer import (
+    ANSWER,
+    OFFER,
+    TCP,
+    UDP,
+    UserAgentBench,
+    ack_for,
+    invite,
+    request,
+    respond,
+    statuses,
+)
+
+
+def refused(bench: UserAgentBench, message: Request, flow: Flow = UDP) -> tuple[Response, RequestRefused]:
+    (response,) = bench.feed(message, flow)
+    assert isinstance(response, Response)
+    (event,) = bench.take_events()
+    assert isinstance(event, RequestRefused)
+    return response, event
+
+
+# OPTIONS and refusals
+
+
+def test_options_outside_a_dialog_tell_what_we_can() -> None:
+    bench = UserAgentBench()
+    ping = request("OPTIONS")
+    (response,) = bench.feed(ping)
+    assert isinstance(response, Response)
+    assert response.status == 200
+    assert response.headers.get("Allow") == "INVITE, ACK, BYE, CANCEL, OPTIONS"
+    assert response.headers.get("Accept") == "application/sdp"
+    assert response.headers.get("Server") == "inworld-sip-gateway"
+    assert response.to.tag
+    (again,) = bench.feed(ping)
+    assert again.to_bytes() == response.to_bytes()
+    bench.advance(33)
+    assert bench.counts() == (0, 0, 0)
+
+
+@pytest.mark.parametrize("method", ["REGISTER", "SUBSCRIBE", "REFER", "MESSAGE", "PUBLISH", "UPDATE", "INFO"])
+def test_methods_not_served_get_405_with_allow(method: str) -> None:
+    bench = UserAgentBench()
+    response, event = refused(bench, request(method, contact="<sip:a@b>"))
+    assert response.status == 405
+    assert response.headers.get("Allow") == "INVITE, ACK, BYE, CANCEL, OPTIONS"
+    assert event == RequestRefused(method, UDP, 405, "method")
+    assert bench.counts() == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("message", "status"),
+    [
+        (request("DANCE"), 501),
+        (request("NOTIFY", headers=[("Event", "keep-alive")]), 489),
+        (request("BYE"), 481),
+        (request("BYE", to_tag="unknown"), 481),
+        (request("INFO", to_tag="unknown"), 481),
+        (request("UPDATE", to_tag="unknown"), 481),
+        (request("NOTIFY", to_tag="unknown", headers=[("Event", "refer")]), 481),
+        (request("OPTIONS", to_tag="unknown"), 481),
+        (invite(to_tag="unknown"), 481),
+        (request("DANCE", to_tag="unknown"), 501),
+        (invite(headers=[("Require", "precondition")]), 420),
+        (invite(content_type="text/plain"), 415),
+        (invite(uri="mailto:agent@example.com"), 416),
+        (invite(contact="*"), 400),
+        (request("INVITE", headers=[("Contact", "<sip:a@b>")], body=OFFER), 400),
+    ],
+)
+def test_refusals_keep_no_state_and_name_their_rule(message: Request, status: int) -> None:
+    bench = UserAgentBench()
+    response, event = refused(bench, message)
+    assert response.status == status
+    assert event.status == status
+    assert event.rule
+    assert event.method == message.method
+    assert "Server" in response.headers
+    assert bench.counts() == (0, 0, 0)
+    assert bench.ua.next_deadline() is None
+    assert bench.ua.stats.requests_refused == 1
+
+
+def test_a_stateless_refusal_is_the_same_each_time_but_its_tag_is_secret() -> None:
+    bench, other = UserAgentBench(seed=1), UserAgentBench(seed=2)
+    message = invite(headers=[("Require", "100rel")])
+    first, second = refused(bench, message)[0], refused(bench, message)[0]
+    assert first.to_bytes() == second.to_bytes()
+    assert first.to.tag != refused(other, message)[0].to.tag
+    assert bench.feed(ack_for(message, first)) == []
+
+
+def test_a_merged_request_gets_482() -> None:
+    bench = UserAgentBench()
+    bench.feed(invite(branch="z9hG4bKone"))
+    bench.take_events()
+    response, event = refused(bench, invite(branch="z9hG4bKtwo"))
+    assert response.status == 482
+    assert event.rule == "merged_request"
+    assert bench.ua.calls == 1
+
+
+# Malformed messages
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        (b"CSeq: 1 INVITE\r\n", b"", "CSeq"),
+        (b"CSeq: 1 INVITE", b"CSeq: one INVITE", "CSeq"),
+        (b"Call-ID: call-1@peer\r\n", b"", "Call-ID"),
+        (b"From: <sip:caller@example.com>;tag=caller-tag\r\n", b"", "From"),
+        (b"To: <sip:agent@example.com>", b'To: "agent <sip:agent@example.com>', "To"),
+        (b"Content-Length:", b"Content-Length: 99999\r\nX:", "Content-Length"),
+    ],
+)
+def test_a_malformed_request_gets_400_that_names_the_fault(old: bytes, new: bytes, named: str) -> None:
+    bench = UserAgentBench()
+    data = invite().to_bytes()
+    assert old in data
+    (response,) = bench.feed(data.replace(old, new))
+    assert isinstance(response, Response)
+    assert response.status == 400
+    assert named in response.reason
+    assert bench.counts() == (0, 0, 0)
+    assert [event.status for event in bench.take_events() if isinstance(event, RequestRefused)] == [400]
+
+
+def test_a_request_of_another_version_gets_505() -> None:
+    bench = UserAgentBench()
+    assert statuses(bench.feed(invite().to_bytes().replace(b"SIP/2.0\r\n", b"SIP/7.0\r\n", 1))) == [505]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\r\n\r\n",
+        b"\0\0\0\0",
+        b"hello",
+        b"\x80" * 200,
+        b"SIP/2.0 999 What\r\n\r\n",
+        b"SIP/2.0 200 OK\r\n\r\n",
+        b"INVITE sip:a@b SIP/2.0\r\n\r\n",
+        b"ACK sip:a@b SIP/2.0\r\n\r\n",
+    ],
+)
+def test_what_cannot_be_answered_is_dropped(data: bytes) -> None:
+    bench = UserAgentBench()
+    assert bench.feed(data) == []
+    assert bench.counts() == (0, 0, 0)
+
+
+def test_a_broken_ack_is_never_answered() -> None:
+    bench = UserAgentBench()
+    broken = request("ACK", to_tag="x").to_bytes().replace(b"CSeq: 1 ACK", b"CSeq: ACK")
+    assert bench.feed(broken) == []
+
+
+def test_a_stray_response_is_counted_and_dropped() -> None:
+    bench = UserAgentBench()
+    assert bench.feed(respond(invite(), 200)) == []
+    assert bench.feed(respond(invite(), 200).to_bytes().replace(b"Call-ID", b"X-Id")) == []
+    assert bench.ua.stats.stray_responses == 1
+    assert bench.ua.stats.malformed_responses == 1
+
+
+# The door
+
+
+@pytest.mark.parametrize(
+    "message",
+    [invite(), request("OPTIONS"), request("REGISTER"), request("BYE", to_tag="x"), request("CANCEL")],
+)
+def test_silence_sends_nothing_and_keeps_nothing(message: Request) -> None:
+    bench = UserAgentBench(admission=Silence("unknown_source"))
+    assert bench.feed(message) == []
+    assert bench.counts() == (0, 0, 0)
+    assert bench.ua.next_deadline() is None
+    assert bench.take_events() == [RequestRefused(message.method, UDP, None, "unknown_source")]
+    assert bench.ua.stats.requests_silenced == 1
+
+
+def test_silence_covers_broken_requests_too() -> None:
+    bench = UserAgentBench(admission=Silence("unknown_source"))
+    assert bench.feed(invite().to_bytes().replace(b"CSeq: 1 INVITE", b"CSeq: INVITE")) == []
+    assert bench.feed(invite().to_bytes().replace(b"Content-Length:", b"Content-Length: x\r\nX:")) == []
+
+
+def test_the_door_may_refuse_with_a_status() -> None:
+    bench = UserAgentBench(admission=Refuse(403, "Not from there", "unknown_source", (("X-Why", "source"),)))
+    response, event = refused(bench, invite())
+    assert (response.status, response.reason) == (403, "Not from there")
+    assert response.headers.get("X-Why") == "source"
+    assert event == RequestRefused("INVITE", UDP, 403, "unknown_source")
+    assert bench.counts() == (0, 0, 0)
+
+
+def test_the_door_is_not_asked_again_inside_a_call() -> None:
+    bench = UserAgentBench()
+    sent = invite()
+    bench.feed(sent)
+    (event,) = bench.take_events()
+    assert isinstance(event, CallOffered)
+    assert bench.asked == ["INVITE"]
+    bench.admission = Silence("closed")
+    assert statuses(bench.feed(sent)) == [100]
+    assert statuses(bench.feed(request("CANCEL", branch=sent.via.branch))) == [200, 487]
+    assert bench.take_events() == [CallCancelled(event.call)]
+    assert bench.asked == ["INVITE"]
+
+
+# Draining and limits
+
+
+def test_draining_turns_new_calls_and_pings_away_and_lets_live_calls_go_on() -> None:
+    bench = UserAgentBench(retry_after_s=9)
+    sent = invite()
+    bench.feed(sent)
+    (offered,) = bench.take_events()
+    assert isinstance(offered, CallOffered)
+    bench.ua.answer(offered.call, ANSWER, bench.now)
+    (ok,) = bench.drain()
+    assert isinstance(ok, Response)
+    bench.feed(ack_for(sent, ok))
+    bench.take_events()
+    bench.ua.draining = True
+    for message in (invite(call_id="2"), request("OPTIONS", call_id="3")):
+        response, event = refused(bench, message)
+        assert response.status == 503
+        assert response.headers.get("Retry-After") == "9"
+        assert event.rule == "draining"
+    assert statuses(bench.feed(request("OPTIONS", to_tag=ok.to.tag, cseq=2))) == [200]
+    assert statuses(bench.feed(request("BYE", to_tag=ok.to.tag, cseq=3))) == [200]
+    assert bench.take_events() == [CallEnded(offered.call, EndCause.BYE)]
+
+
+def test_too_many_calls_get_503_and_the_others_are_not_touched() -> None:
+    bench = UserAgentBench(max_calls=3)
+    answers = [statuses(bench.feed(invite(call_id=f"call-{number}"))) for number in range(5)]
+    assert answers == [[100], [100], [100], [503], [503]]
+    assert bench.ua.calls == 3
+
+
+def test_too_many_transactions_get_503_but_a_bye_still_ends_its_call() -> None:
+    bench = UserAgentBench(max_transactions=2)
+    bench.feed(invite())
+    (offered,) = bench.take_events()
+    assert isinstance(offered, CallOffered)
+    bench.ua.ring(offered.call, bench.now)
+    (ringing,) = bench.drain()
+    bench.feed(request("OPTIONS", call_id="ping"))
+    assert bench.ua.transactions == 2
+    (refusal,) = bench.feed(invite(call_id="other"))
+    assert isinstance(refusal, Response)
+    assert refusal.status == 503
+    assert "Retry-After" in refusal.headers
+    assert statuses(bench.feed(request("OPTIONS", call_id="ping-2"))) == [200], "answered, but not remembered"
+    bench.take_events()
+    assert statuses(bench.feed(request("BYE", to_tag=ringing.to.tag, cseq=2))) == [200, 487]
+    assert bench.take_events() == [CallEnded(offered.call, EndCause.BYE)]
+    assert bench.ua.transactions == 2
+
+
+def test_a_flood_from_one_source_fills_no_more_than_the_tables() -> None:
+    bench = UserAgentBench(max_calls=50, max_transactions=100)
+    for number in range(1000):
+        bench.feed(invite(call_id=f"call-{number}"))
+        bench.feed(request("OPTIONS", call_id=f"ping-{number}"))
+    assert bench.ua.transactions <= 100
+    assert bench.ua.calls <= 50
+
+
+def test_after_all_timers_ran_out_nothing_is_left() -> None:
+    bench = UserAgentBench()
+    for number in range(300):
+        sent = invite(call_id=f"call-{number}")
+        bench.feed(sent)
+        (offered,) = bench.take_events()
+        assert isinstance(offered, CallOffered)
+        step = number % 6
+        if step == 0:
+            bench.ua.answer(offered.call, ANSWER, bench.now)
+            (ok,) = bench.drain()
+            assert isinstance(ok, Response)
+            bench.feed(ack_for(sent, ok))
+            bench.feed(request("BYE", to_tag=ok.to.tag, cseq=2, call_id=sent.call_id))
+        elif step == 1:
+            bench.ua.reject(offered.call, 486, bench.now)
+        elif step == 2:
+            bench.feed(request("CANCEL", branch=sent.via.branch, call_id=sent.call_id))
+        elif step == 3:
+            bench.ua.answer(offered.call, ANSWER, bench.now)
+        elif step == 4:
+            bench.ua.answer(offered.call, ANSWER, bench.now)
+            bench.ua.hang_up(offered.call, bench.now)
+        bench.drain()
+        bench.advance(0.01)
+        bench.take_events()
+    bench.advance(400)
+    assert bench.counts() == (0, 0, 0)
+    assert bench.ua.next_deadline() is None
+    context = bench.ua._context
+    assert not context.calls
+    assert not context.dialogs
+    assert not context.table._initial
+    assert not context.table._on_flow
+    assert len(context.deadlines._heap) == len(context.wire.deadlines._heap) == 0
+
+
+def test_a_command_for_a_call_that_is_over_is_ours_to_mend() -> None:
+    bench = UserAgentBench()
+    with pytest.raises(LocalProtocolError):
+        bench.ua.answer("gone", ANSWER, bench.now)
+
+
+def test_answers_find_their_way_by_rport_and_by_connection() -> None:
+    bench = UserAgentBench()
+    nat = Flow("udp", UDP.local, ("198.51.100.7", 33333))
+    bench.feed(request("OPTIONS", via="SIP/2.0/UDP 10.0.0.9:5060;branch=z9hG4bKnat;rport"), nat)
+    assert bench.flows == [nat]
+    assert bench.sent[0].via.rport == 33333
+    assert bench.sent[0].via.received == "198.51.100.7"
+    bench.feed(request("OPTIONS", via="SIP/2.0/TCP 198.51.100.7:5061;branch=z9hG4bKtcp", call_id="2"), TCP)
+    assert bench.flows[-1] == TCP
+    assert bench.flows[-1].fallback == ("198.51.100.7", 5061)
+
+
+# Nothing raises
+
+
+VALID = [
+    invite().to_bytes(),
+    request("BYE", to_tag="x").to_bytes(),
+    request("CANCEL").to_bytes(),
+    request("OPTIONS").to_bytes(),
+    request("ACK", to_tag="x").to_bytes(),
+    respond(invite(), 180).to_bytes(),
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=600))
+def test_no_bytes_raise(data: bytes) -> None:
+    UserAgentBench().feed(data)
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    st.sampled_from(VALID),
+    st.lists(st.tuples(st.integers(0, 700), st.integers(0, 20), st.binary(max_size=12)), min_size=1, max_size=6),
+)
+def test_no_mutation_raises(data: bytes, edits: list[tuple[int, int, bytes]]) -> None:
+    for at, length, replacement in edits:
+        data = data[:at] + replacement + data[at + length :]
+    bench = UserAgentBench()
+    bench.feed(data)
+    for event in bench.take_events():
+        if isinstance(event, CallOffered):
+            bench.ua.ring(event.call, bench.now)
+            bench.ua.answer(event.call, ANSWER, bench.now)
+            bench.advance(40)
+    bench.advance(400)
+    assert bench.counts() == (0, 0, 0)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from([180, 200, 486]),
+    st.lists(st.tuples(st.integers(0, 500), st.integers(0, 20), st.binary(max_size=12)), min_size=1, max_size=6),
+)
+def test_no_mutated_response_raises_or_leaves_anything(status: int, edits: list[tuple[int, int, bytes]]) -> None:
+    bench = UserAgentBench()
+    call = bench.ua.invite("sip:bob@example.net", UDP, from_="<sip:a@b>", body=OFFER, now=bench.now)
+    (sent,) = bench.drain()
+    assert isinstance(sent, Request)
+    headers = [("Contact", "<sip:bob@203.0.113.9>"), ("Record-Route", "<sip:p.example.com;lr>")]
+    data = respond(sent, status, to_tag="t", headers=headers).to_bytes()
+    for at, length, replacement in edits:
+        data = data[:at] + replacement + data[at + length :]
+    bench.feed(data)
+    bench.ua.hang_up(call, bench.now)
+    bench.advance(400)
+    assert bench.counts() == (0, 0, 0)

@@ -1,0 +1,130 @@
+"""RFC 3261 §17.2.1 and RFC 6026: each arrow of the figure, each timer by its letter."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.sip.flow import Flow
+from gateway.sip.message import Request, make_response
+from gateway.sip.transaction.invite_server import InviteServer, InviteServerState
+from gateway.sip.transaction.machine import TransactionContext, TransactionKey
+from tests.support.sip_peer import TCP, UDP, invite, statuses, times
+from tests.support.transactions import MachineBench
+
+
+class Owner:
+    local_tag = "ours"
+
+    def receive_ack(self, ack: Request, now: float) -> None:
+        raise AssertionError("the table's business")
+
+    def receive_cancel(self, key: TransactionKey, now: float) -> None:
+        raise AssertionError("the table's business")
+
+
+def start(flow: Flow = UDP) -> tuple[InviteServer, MachineBench]:
+    context = TransactionContext()
+    machine = InviteServer(("server",), invite(), flow, context, Owner())
+    machine.start(0)
+    return machine, MachineBench(context)
+
+
+def answer(machine: InviteServer, status: int, now: float) -> None:
+    machine.send_response(make_response(machine.request, status, to_tag="ours"), now)
+
+
+def test_100_leaves_at_once_and_answers_each_repetition() -> None:
+    machine, bench = start()
+    assert statuses(bench.sent()) == [100]
+    machine.receive_request()
+    assert statuses(bench.sent()) == [100]
+    answer(machine, 180, 1)
+    machine.receive_request()
+    assert statuses(bench.sent()) == [180, 180]
+    assert bench.advance(machine, 0, 1000) == [], "ringing has no timer of the transaction"
+
+
+def test_a_refusal_is_repeated_by_timer_g_up_to_t2_until_timer_h() -> None:
+    machine, bench = start()
+    answer(machine, 486, 0)
+    bench.sent()
+    assert times(bench.advance(machine, 0, 100)) == [0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
+    assert machine.is_terminated
+    assert bench.timeouts == [], "a missing ACK for a refusal concerns nobody"
+
+
+def test_timer_g_is_still_over_tcp_and_timer_h_is_not() -> None:
+    machine, bench = start(TCP)
+    answer(machine, 486, 0)
+    bench.sent()
+    assert bench.advance(machine, 0, 31.9) == []
+    assert machine.state is InviteServerState.COMPLETED
+    bench.advance(machine, 0, 32)
+    assert machine.is_terminated
+
+
+def test_a_repeated_invite_gets_the_refusal_again() -> None:
+    machine, bench = start()
+    answer(machine, 486, 0)
+    bench.sent()
+    machine.receive_request()
+    assert statuses(bench.sent()) == [486]
+
+
+def test_the_ack_stops_the_repetition_and_timer_i_absorbs_more_acks() -> None:
+    machine, bench = start()
+    answer(machine, 486, 0)
+    bench.sent()
+    assert not machine.receive_ack(1), "the ACK to a refusal ends here"
+    assert machine.state is InviteServerState.CONFIRMED
+    assert not machine.receive_ack(2)
+    machine.receive_request()
+    assert bench.sent() == []
+    assert bench.advance(machine, 0, 5.9) == []
+    assert not machine.is_terminated
+    bench.advance(machine, 0, 6)
+    assert machine.is_terminated
+
+
+def test_timer_i_is_zero_over_tcp() -> None:
+    machine, bench = start(TCP)
+    answer(machine, 486, 0)
+    machine.receive_ack(1)
+    assert machine.is_terminated
+    assert len(bench.context.deadlines) == 0
+
+
+@pytest.mark.parametrize("flow", [UDP, TCP])
+def test_after_a_2xx_invites_are_absorbed_2xx_and_acks_pass_until_timer_l(flow: Flow) -> None:
+    machine, bench = start(flow)
+    answer(machine, 200, 0)
+    assert statuses(bench.sent()) == [100, 200]
+    assert machine.state is InviteServerState.ACCEPTED
+    machine.receive_request()
+    assert bench.sent() == []
+    answer(machine, 200, 0.5)
+    assert statuses(bench.sent()) == [200]
+    answer(machine, 486, 0.6)
+    answer(machine, 180, 0.6)
+    assert bench.sent() == []
+    assert machine.receive_ack(1), "an ACK goes up to the core"
+    assert machine.receive_ack(2)
+    bench.advance(machine, 0, 31.9)
+    assert not machine.is_terminated
+    bench.advance(machine, 0, 32)
+    assert machine.is_terminated
+
+
+def test_an_ack_before_any_final_response_changes_nothing() -> None:
+    machine, bench = start()
+    bench.sent()
+    assert not machine.receive_ack(1)
+    assert machine.state is InviteServerState.PROCEEDING
+
+
+def test_a_second_final_response_is_not_sent() -> None:
+    machine, bench = start()
+    answer(machine, 487, 0)
+    bench.sent()
+    answer(machine, 200, 0)
+    assert bench.sent() == []
