@@ -28,12 +28,6 @@ class Metrics:
             "gateway_call_setup_seconds", "INVITE to 200", buckets=_SECONDS, registry=self.registry
         )
         self.interruptions = Counter("gateway_interruptions", "Agent turns cut off", registry=self.registry)
-        self.barge_in_s = Histogram(
-            "gateway_barge_in_seconds",
-            "Provider's speech_started to an empty playout",
-            buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05),
-            registry=self.registry,
-        )
         self.provider_faults = Counter(
             "gateway_provider_faults", "Faults reported by or of the provider", ["kind"], registry=self.registry
         )

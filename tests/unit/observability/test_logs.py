@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 
 from gateway.base.redact import Secret
 from gateway.observability.logs import configure_logs, get_logger
@@ -41,3 +42,11 @@ def test_a_terminal_gets_readable_lines() -> None:
     get_logger(call="c-2").info("call ended", reason="api")
     assert "call ended" in stream.getvalue()
     assert "reason=api" in stream.getvalue().replace("'", "")
+
+
+def test_libraries_that_use_the_standard_logging_write_the_same_masked_lines() -> None:
+    stream, _ = written()
+    logging.getLogger("a.library").warning("refused with Authorization: Basic %s", "c2VjcmV0")
+    line = json.loads(stream.getvalue())
+    assert line["level"] == "warning"
+    assert "c2VjcmV0" not in stream.getvalue()
