@@ -92,7 +92,7 @@ def service() -> HandService:
     return HandService().make_ready()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_service() -> type[HandService]:
     """For sessions with settings of their own, and for the time before they are ready."""
     return HandService
