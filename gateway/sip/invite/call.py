@@ -195,10 +195,10 @@ class Call:
             self._end_later(EndCause.BYE, request)
             self.inviting.cancel((), now)
             return
-        if self.state is CallState.ENDING:
-            self.close()
-        else:
+        if self.state is not CallState.ENDING:
             self.end(EndCause.BYE, request)
+        elif self.dialog is not None:
+            self.close()
 
     def _receive_reinvite(self, request: Request, dialog: Dialog, flow: Flow, now: float) -> Refusal | None:
         contact_uri(request)
@@ -329,6 +329,8 @@ class Call:
         self.state = CallState.ENDED
         if self.serving is not None:
             self.serving.close()
+        if self.reinvite is not None:
+            self.reinvite.abandon()
         for timer in ("limit", "cancel", *Reinvite.TIMERS):
             self._context.deadlines.clear((self.id, timer))
         self.forget_dialogs()

@@ -60,6 +60,11 @@ class Reinvite:
         context.deadlines.set((self._call.id, "reinvite"), now + context.ring_limit_s)
         self._client = context.table.send_request(request, self._dialog.flow, now, self)
 
+    def abandon(self) -> None:
+        """The dialog is over: an INVITE that only ever got provisional answers would wait for ever."""
+        if self._client is not None and self._client.awaits_final:
+            self._client.terminate()
+
     def handle_timer(self, timer: str, now: float) -> None:
         """``glare``: try again, unless the peer's own INVITE is open. ``reinvite``: stop asking."""
         if timer == "reinvite":

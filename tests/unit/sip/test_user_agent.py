@@ -1,4 +1,4 @@
-"""The core's face: who gets which answer outside a call, what is not answered at all, and that every table is bounded."""
+"""The core's face: who gets which answer outside a call, what is not answered, and that every table is bounded."""
 
 from __future__ import annotations
 

@@ -210,3 +210,15 @@ def test_hanging_up_while_waiting_after_glare_leaves_no_timer() -> None:
     bench.advance(100)
     assert bench.counts() == (0, 0, 0)
     assert bench.ua.next_deadline() is None
+
+
+def test_a_bye_while_the_peer_only_says_trying_leaves_nothing() -> None:
+    bench, call, _ = inbound_call()
+    sent = reoffer(bench, call)
+    bench.feed(respond(sent, 100))
+    bench.ua.hang_up(call, bench.now)
+    (bye,) = bench.drain()
+    assert isinstance(bye, Request)
+    bench.feed(respond(bye, 200))
+    bench.advance(100)
+    assert bench.counts() == (0, 0, 0)

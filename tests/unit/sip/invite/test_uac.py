@@ -286,3 +286,14 @@ def test_a_full_table_places_no_call() -> None:
     bench.ua.invite("sip:bob@example.net", UDP, from_="<sip:a@b>", body=OFFER, now=bench.now)
     with pytest.raises(CapacityError):
         bench.ua.invite("sip:bob@example.net", UDP, from_="<sip:a@b>", body=OFFER, now=bench.now)
+
+
+def test_a_bye_in_the_early_dialog_after_our_cancel_changes_nothing() -> None:
+    bench, sent, call = placed()
+    bench.feed(callee(sent, 180))
+    bench.ua.hang_up(call, bench.now)
+    bench.drain()
+    bye = request("BYE", call_id=sent.call_id, from_tag="callee", to_tag=sent.from_.tag, cseq=1)
+    assert statuses(bench.feed(bye)) == [200]
+    assert_nothing_is_left(bench)
+    assert [type(event) for event in bench.take_events()] == [CallRinging, CallEnded]
