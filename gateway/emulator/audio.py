@@ -67,9 +67,9 @@ class AudioFormat:
         if self.encoding == "pcm":
             return np.frombuffer(whole, dtype="<i2").astype(np.int16, copy=False)
         if self.encoding == "float32":
-            scaled = np.nan_to_num(np.frombuffer(whole, dtype="<f4")) * 32768.0
-            clipped: Samples = np.clip(scaled, -32768, 32767).astype(np.int16)
-            return clipped
+            bounded = np.clip(np.nan_to_num(np.frombuffer(whole, dtype="<f4")), -1.0, 1.0)
+            scaled: Samples = np.minimum(bounded * 32768.0, 32767.0).astype(np.int16)
+            return scaled
         table = _ULAW_TO_LINEAR if self.encoding == "pcmu" else _ALAW_TO_LINEAR
         return table.take(np.frombuffer(whole, dtype=np.uint8))
 

@@ -63,6 +63,8 @@ class Responder:
                 self._active = None
         while self._owed and self._active is None:
             cause, overrides = self._owed.popleft()
+            if cause is _Cause.TOOL_OUTPUTS and self._items.open_calls():
+                continue  # the response went on to call more tools: their outputs will start the reply
             self._start(cause, overrides, None)
 
     def answer_turn(self) -> None:
@@ -110,6 +112,7 @@ class Responder:
         self._active.cancel(reason)
         self._cancelled.append(self._active)
         self._active = None
+        self._owed.clear()
 
     def _refuse_while_active(self, event_id: str | None) -> bool:
         if self._active is None:
@@ -145,6 +148,8 @@ class Responder:
         target = self._settings.output_format
         speech = render(reaction, target, self._director.last_turn, self._director.last_text)
         pace = self._scenario.pace
+        if reaction.speed is not None:
+            pace = pace.model_copy(update={"speed": reaction.speed})
         latency_ms = pace.latency_ms if reaction.latency_ms is None else reaction.latency_ms
         return Plan(
             speech=speech,

@@ -14,6 +14,7 @@ KEY_VOICES = {**{digit: f"key_{digit}" for digit in "0123456789"}, "*": "key_sta
 _KEYS = re.compile(r"[0-9*#]")
 
 Milliseconds = Annotated[int, Field(ge=0, le=600_000)]
+Speed = Annotated[float, Field(ge=0.1, le=1000)]
 
 
 class Part(BaseModel):
@@ -58,6 +59,8 @@ class Reaction(Part):
     after_tool: Reaction | None = None
     """The answer once every output of ``tool`` is there."""
     latency_ms: Milliseconds | None = None
+    speed: Speed | None = None
+    """Instead of the pace's, for an answer that must still be under way when it is interrupted."""
 
     _listed = field_validator("say", "tool", mode="before")(_as_list)
 
@@ -98,7 +101,7 @@ class Pace(Part):
 
     latency_ms: Milliseconds = 150
     """From response.created to the first audio."""
-    speed: Annotated[float, Field(ge=0.1, le=1000)] = 5.0
+    speed: Speed = 5.0
     shortest_delta_ms: Annotated[int, Field(ge=1, le=5000)] = 30
     longest_delta_ms: Annotated[int, Field(ge=1, le=5000)] = 250
 

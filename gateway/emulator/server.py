@@ -171,7 +171,7 @@ class Emulator:
         finally:
             del self._admitted[socket]
             record.closed_at = time.monotonic()
-            record.close_code = socket.close_code
+            record.close_code = None if socket.close_code is None else int(socket.close_code)
             if not self._record:
                 self.sessions.remove(record)
             self._notify()
