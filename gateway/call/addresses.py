@@ -8,7 +8,7 @@ from gateway.sip.flow import Flow, SocketAddress
 
 
 class AdvertisedAddresses:
-    """Peers in ``sip.local_networks`` are told the address they reach us at, others an advertised one where it is set."""
+    """Peers in ``sip.local_networks`` are told the address they reach us at, others the advertised one, if any."""
 
     def __init__(self, settings: Settings) -> None:
         self._sip = settings.sip.advertise

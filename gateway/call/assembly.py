@@ -115,6 +115,10 @@ class CallAssembly:
         self._clock = clock
         self._legs: set[InworldLeg] = set()
 
+    def apply(self, settings: Settings) -> None:
+        """Other settings for calls to come."""
+        self._settings = settings
+
     @property
     def sessions_open(self) -> int:
         """Provider sessions that are open, opening or closing."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from gateway.base.clock import Deadlines
 from gateway.base.errors import CapacityError, RemoteProtocolError
-from gateway.base.ids import IdSource
 from gateway.call.assembly import CallAssembly, Caller
 from gateway.call.call import Call
 from gateway.call.legs import Signalling
@@ -58,30 +57,31 @@ class CallDirectory:
     def __init__(
         self,
         settings: Settings,
-        assembly: CallAssembly,
         *,
         metrics: Metrics,
         logger: Logger,
-        ids: IdSource,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._assembly = assembly
         self._metrics = metrics
         self._logger = logger
-        self._ids = ids
         self._clock = clock
         self._trunks = trunk_table(settings.trunks)
         self._by_sip_call: dict[str, Call] = {}
         self._deadlines: Deadlines[str] = Deadlines()
         self._timer: asyncio.TimerHandle | None = None
         self._armed_at: float | None = None
-        self._signalling: Signalling | None = None
         self.is_draining = False
 
-    def attach(self, signalling: Signalling) -> None:
-        """The SIP endpoint, which in turn needs this directory: hence not in the constructor."""
+    def attach(self, signalling: Signalling, assembly: CallAssembly) -> None:
+        """The SIP endpoint and what is built upon it: they need this directory's door first."""
         self._signalling = signalling
+        self._assembly = assembly
+
+    def apply(self, settings: Settings) -> None:
+        """Other settings for calls to come; live ones keep theirs."""
+        self._settings = settings
+        self._trunks = trunk_table(settings.trunks)
 
     # --- the door ----------------------------------------------------------------------------------------------
 
@@ -196,8 +196,7 @@ class CallDirectory:
             why=refused.text,
         )
         headers = [] if refused.retry_after_s is None else [("Retry-After", str(refused.retry_after_s))]
-        if self._signalling is not None:
-            self._signalling.reject(event.call, refused.status, _phrase(refused.text), headers)
+        self._signalling.reject(event.call, refused.status, _phrase(refused.text), headers)
 
     # --- the way out -------------------------------------------------------------------------------------------
 

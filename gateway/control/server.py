@@ -57,6 +57,12 @@ class ControlServer:
         self._task: asyncio.Task[None] | None = None
         self.port = port
 
+    @property
+    def address(self) -> str:
+        """``host:port`` as it really is."""
+        host = f"[{self._address[0]}]" if ":" in self._address[0] else self._address[0]
+        return f"{host}:{self.port}"
+
     async def start(self) -> None:
         """Binds at once (so that a taken port is an error here) and serves in a task of its own."""
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET

@@ -1,0 +1,293 @@
+"""``gateway demo``: one whole conversation over real sockets on loopback, judged by what was heard.
+
+The emulator speaks for the provider, the gateway is the one that ``gateway serve`` runs, and the caller is a telephone of
+its own. Every step is judged from the audio that arrived at one end or the other, never from what was sent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from gateway.bench import g711
+from gateway.bench.g711 import SAMPLE_RATE_HZ, Samples
+from gateway.bench.listening import best_match
+from gateway.daemon import Gateway
+from gateway.demo.phone import Phone
+from gateway.demo.recording import heard_samples, read_voice, write_mono, write_stereo
+from gateway.demo.report import Report
+from gateway.demo.turns import Turn, draw_waterfall
+from gateway.emulator.inspection import SessionRecord
+from gateway.emulator.scenario_file import packaged_scenario
+from gateway.emulator.server import Emulator
+from gateway.observability.logs import configure_logs
+from gateway.settings.schema import Settings
+
+VOICES = Path(__file__).parent / "voices"
+LIKENESS = 0.9
+"""What arrived is the recording that was sent: G.711 coding alone leaves a correlation of 0.99."""
+INTERRUPTION_LIMIT_MS = 40.0
+"""20 ms for the frame that may be on its way, and as much for a busy machine's scheduling: this is real time."""
+_KEY = "5"
+_STEP_LIMIT_S = 25.0
+
+
+async def run_demo(out: Path) -> int:
+    """Runs the conversation, writes the recordings and the picture, prints the table. 0: every step happened."""
+    configure_logs(level="warning")
+    out.mkdir(parents=True, exist_ok=True)
+    console = Console()
+    async with Emulator(packaged_scenario("demo"), record=True) as emulator:
+        gateway = Gateway(demo_settings(emulator.url))
+        await gateway.start()
+        try:
+            phone = Phone("127.0.0.1")
+            await phone.start()
+            try:
+                demo = Demo(emulator, phone, console)
+                await demo.converse(gateway.sip.listening[0])
+            finally:
+                await phone.stop()
+        finally:
+            await gateway.stop()
+    demo.judge_end(gateway)
+    files = demo.write(out)
+    demo.report.print(console)
+    for line in files:
+        console.print(line, highlight=False)
+    return 0 if demo.report.is_complete else 1
+
+
+def demo_settings(provider_url: str) -> Settings:
+    """A gateway that listens on free ports of loopback only, so that demos can run beside each other."""
+    return Settings.model_validate(
+        {
+            "sip": {"listen": ["udp://127.0.0.1:0"]},
+            "inworld": {"url": provider_url, "api_key": "ZGVtbzpkZW1v"},
+            "trunks": {"demo": {"accept_from": ["127.0.0.0/8"]}},
+            "agents": {
+                "demo": {
+                    "session": {
+                        "instructions": "You are the demo's agent.",
+                        "audio": {"input": {"turn_detection": {"type": "semantic_vad", "eagerness": "high"}}},
+                    },
+                    "greeting": {"instructions": "Greet the caller."},
+                    "digits": {"collect_ms": 500},
+                    "tools": {"hang_up": {}},
+                }
+            },
+            "routes": [{"agent": "demo"}],
+            "control": {"listen": "127.0.0.1:0"},
+        }
+    )
+
+
+class Demo:
+    """The conversation itself. Each step waits for what it expects, and says what happened instead if it does not."""
+
+    def __init__(self, emulator: Emulator, phone: Phone, console: Console) -> None:
+        self.report = Report()
+        self._emulator = emulator
+        self._phone = phone
+        self._console = console
+        self._turns: list[Turn] = []
+        self._session: SessionRecord | None = None
+
+    async def converse(self, target: str) -> None:
+        """Calls and goes through the steps; a step that does not happen in time ends the conversation."""
+        try:
+            await self._call(target)
+            await self._ask_and_listen("question", "question.wav", response=1)
+            await self._ask_and_interrupt()
+            await self._press_key_and_be_hung_up_on()
+        except TimeoutError:
+            self.report.add("the conversation", False, "the last step did not happen within its time")
+
+    # --- steps -------------------------------------------------------------------------------------------------
+
+    async def _call(self, target: str) -> None:
+        self._say("calling")
+        phone = self._phone
+        await phone.dial(target)
+        setup_ms = (phone.answered_at - phone.dialled_at) * 1000
+        self.report.add("call answered", True, f"INVITE to 200: {setup_ms:.0f} ms, the agent connected meanwhile")
+        await phone.wait_until(lambda: len(self._emulator.sessions) > 0, 5)
+        self._session = self._emulator.sessions[0]
+        await self._agent_falls_silent(response=0)
+        first = next(item for item in phone.heard if phone.is_voice(item))
+        likeness = self._likeness_of_response(0)
+        self.report.add(
+            "greeting heard",
+            likeness > LIKENESS,
+            f"first voice {(first.at - phone.answered_at) * 1000:.0f} ms after the answer, likeness {likeness:.3f}",
+        )
+
+    async def _ask_and_listen(self, name: str, voice: str, *, response: int) -> None:
+        self._say(f"asking: {name}")
+        await self._speak(voice)
+        await self._agent_falls_silent(response)
+        turn = self._turn(name, response)
+        self._turns.append(turn)
+        asked = self._likeness_of_question(voice)
+        self.report.add(f"{name} understood", asked > LIKENESS, f"arrived at the provider with likeness {asked:.3f}")
+        likeness = self._likeness_of_response(response)
+        self.report.add(
+            "answer heard",
+            likeness > LIKENESS,
+            f"likeness {likeness:.3f}, {turn.total_ms:.0f} ms after the question, {turn.gateway_ms:.1f} ms of it ours",
+        )
+
+    async def _ask_and_interrupt(self) -> None:
+        self._say("asking again, to interrupt the answer")
+        phone = self._phone
+        await self._speak("second_question.wav")
+        await self._agent_speaks(response=2)
+        self._turns.append(self._turn("second question", 2))
+        heard_from = phone.heard[-1].at
+        await phone.wait_until(lambda: phone.heard[-1].at - heard_from > 3.0, 5)
+        turns_before = len(self._record.turns)
+        self._say("interrupting")
+        await self._speak("interruption.wav", waits_for_the_end=False)
+        await phone.wait_until(lambda: len(self._record.turns) > turns_before, _STEP_LIMIT_S)
+        await self._agent_falls_silent(response=3)
+        self._judge_interruption(self._record.turns[turns_before].started_at)
+        self._turns.append(self._turn("interruption", 3))
+        likeness = self._likeness_of_response(3)
+        self.report.add("answer to the interruption heard", likeness > LIKENESS, f"likeness {likeness:.3f}")
+
+    async def _press_key_and_be_hung_up_on(self) -> None:
+        self._say(f"pressing {_KEY}")
+        phone, record = self._phone, self._record
+        phone.press(_KEY)
+        await phone.wait_until(lambda: bool(record.texts), _STEP_LIMIT_S)
+        self.report.add("digit told to the agent", _KEY in record.texts[-1], record.texts[-1])
+        await phone.wait_until(lambda: bool(record.tool_outputs), _STEP_LIMIT_S)
+        outputs = [json.loads(output) for output in record.tool_outputs.values()]
+        self.report.add("tool called and answered", outputs == [{"ok": True}], f"hang_up: {json.dumps(outputs[0])}")
+        await phone.wait_until(lambda: phone.ended_at is not None, _STEP_LIMIT_S)
+        likeness = self._likeness_of_response(len(record.responses) - 1)
+        last_voice = max(item.at for item in phone.heard if phone.is_voice(item))
+        after_ms = ((phone.ended_at or 0.0) - last_voice) * 1000
+        self.report.add(
+            "goodbye heard, then hung up",
+            likeness > LIKENESS and 0 < after_ms < 1000,
+            f"likeness {likeness:.3f}, BYE {after_ms:.0f} ms after its last voiced packet",
+        )
+
+    def _judge_interruption(self, speech_started: float) -> None:
+        phone, record = self._phone, self._record
+        voiced = [item for item in phone.heard if phone.is_voice(item)]
+        next_answer = record.responses[3].first_audio_at or float("inf")
+        old = [item for item in voiced if item.at < next_answer]
+        latency_ms = (old[-1].at - speech_started) * 1000
+        self.report.add(
+            "agent falls silent when spoken over",
+            latency_ms <= INTERRUPTION_LIMIT_MS and record.responses[2].status == "cancelled",
+            f"last packet of the old voice {latency_ms:+.1f} ms from the provider's speech_started",
+        )
+        truncation = record.truncations[-1] if record.truncations else None
+        began = record.responses[2].first_audio_at or 0.0
+        heard_ms = 20 * sum(began <= item.at < next_answer for item in voiced)
+        told_ms = truncation.audio_end_ms if truncation else None
+        self.report.add(
+            "provider told what was heard",
+            truncation is not None and truncation.refused is None and abs((told_ms or 0) - heard_ms) <= 40,
+            f"truncated at {told_ms} ms; {heard_ms} ms of voice arrived in packets",
+        )
+
+    def judge_end(self, gateway: Gateway) -> None:
+        """After everything is closed: nothing may be left of the call."""
+        left = {
+            "calls": gateway.directory.live,
+            "ports": gateway.media.open_ports,
+            "sessions": gateway.assembly.sessions_open,
+            "dialogs": gateway.sip.user_agent.dialogs,
+        }
+        names = ", ".join(f"{count} {name}" for name, count in left.items())
+        self.report.add("nothing left behind", not any(left.values()), names)
+
+    # --- waiting and hearing -----------------------------------------------------------------------------------
+
+    async def _speak(self, voice: str, *, waits_for_the_end: bool = True) -> None:
+        phone = self._phone
+        phone.say(g711.frames(g711.encode(read_voice(VOICES / voice))))
+        if waits_for_the_end:
+            await phone.wait_until(lambda: not phone.is_speaking, _STEP_LIMIT_S)
+
+    async def _agent_speaks(self, response: int) -> None:
+        record = self._record
+        await self._phone.wait_until(
+            lambda: len(record.responses) > response and record.responses[response].first_audio_at is not None,
+            _STEP_LIMIT_S,
+        )
+
+    async def _agent_falls_silent(self, response: int) -> None:
+        """Until a response is finished at the provider and nothing of it has arrived for 300 ms."""
+        phone, record = self._phone, self._record
+        await self._agent_speaks(response)
+        await phone.wait_until(lambda: record.responses[response].finished_at is not None, _STEP_LIMIT_S)
+        await phone.wait_until(lambda: phone.silent_for_s > 0.3, _STEP_LIMIT_S)
+
+    @property
+    def _record(self) -> SessionRecord:
+        assert self._session is not None
+        return self._session
+
+    def _turn(self, name: str, response: int) -> Turn:
+        record, phone = self._record, self._phone
+        answer = record.responses[response]
+        spoken = max((turn for turn in record.turns if turn.stopped_at), key=_stopped_before(answer.started_at))
+        first_audio = answer.first_audio_at or answer.started_at
+        return Turn(
+            name=name,
+            last_voiced_frame=phone.last_voice_before(spoken.stopped_at or 0.0),
+            speech_stopped=spoken.stopped_at or 0.0,
+            response_created=answer.started_at,
+            first_audio=first_audio,
+            first_rtp=next(item.at for item in phone.heard if phone.is_voice(item) and item.at >= first_audio),
+        )
+
+    def _likeness_of_response(self, response: int) -> float:
+        spoken = self._record.responses[response]
+        began = spoken.first_audio_at or spoken.started_at
+        heard = [item for item in self._phone.heard if item.at >= began]
+        return best_match(heard_samples(heard, "PCMU"), spoken.samples).likeness
+
+    def _likeness_of_question(self, voice: str) -> float:
+        return best_match(self._record.caller_samples(), read_voice(VOICES / voice)).likeness
+
+    def _say(self, text: str) -> None:
+        self._console.print(f"[dim]{text} …[/dim]", highlight=False)
+
+    # --- files -------------------------------------------------------------------------------------------------
+
+    def write(self, out: Path) -> list[str]:
+        """Writes the recordings and the picture; answers with a line about each."""
+        phone = self._phone
+        both, provider, picture = out / "conversation.wav", out / "caller-as-the-provider-heard-it.wav", out / "turns.png"
+        write_stereo(both, phone.sent, phone.heard, "PCMU")
+        lines = [f"{both}: the caller on the left, the agent on the right, as they crossed the wire"]
+        if self._session is not None:
+            write_mono(provider, self._session.caller_samples())
+            lines.append(f"{provider}: what the provider was given to hear")
+        if draw_waterfall(self._turns, picture):
+            lines.append(f"{picture}: where the time of each turn went")
+        else:
+            lines.append("no picture of the turns: pip install 'inworld-sip-gateway[pictures]'")
+        return lines
+
+
+def _stopped_before(moment: float) -> Callable[[object], float]:
+    def key(turn: object) -> float:
+        stopped = getattr(turn, "stopped_at", None) or 0.0
+        return stopped if stopped <= moment else -1.0
+
+    return key
+
+
+def duration_s(samples: Samples) -> float:
+    """How long a recording sounds."""
+    return len(samples) / SAMPLE_RATE_HZ
