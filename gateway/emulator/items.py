@@ -175,7 +175,7 @@ def arguments_text(arguments: dict[str, Any] | str) -> str:
 
 def _message(fields: dict[str, Any], item_id: str) -> Item:
     role = fields.get("role")
-    if role not in _PART_TYPES:
+    if not isinstance(role, str) or role not in _PART_TYPES:
         raise Refused("item.role", f"a message is of {', '.join(_PART_TYPES)}, not {role!r}")
     content = fields.get("content")
     if not isinstance(content, list) or not content:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gateway.emulator.recordings import locate
+from gateway.inworld.events import SERVER_EVENTS
 
 KEY_VOICES = {**{digit: f"key_{digit}" for digit in "0123456789"}, "*": "key_star", "#": "key_pound"}
 """The packaged voice of each telephone key."""
@@ -140,6 +142,14 @@ class SocketDrop(Part):
     delay_ms: Milliseconds = 0
     close_code: Annotated[int, Field(ge=1000, le=4999)] | None = None
     """None: the connection is reset without a closing handshake (the client sees 1006)."""
+
+    @field_validator("after")
+    @classmethod
+    def _is_a_server_event(cls, name: str) -> str:
+        if name not in SERVER_EVENTS:
+            near = difflib.get_close_matches(name, SERVER_EVENTS, n=1)
+            raise ValueError(f"{name!r} is no server event" + (f"; did you mean {near[0]!r}?" if near else ""))
+        return name
 
 
 class Faults(Part):

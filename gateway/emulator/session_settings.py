@@ -204,8 +204,7 @@ def _check(session: Mapping[str, Any]) -> None:
     _check_format(audio_out["format"], "session.audio.output.format")
     _check_open_name(session["model"], "session.model")
     _check_open_name(audio_out["voice"], "session.audio.output.voice")
-    if audio_out["model"] not in SPEECH_MODELS:
-        raise Refused("session.audio.output.model", f"unsupported speech model {audio_out['model']!r}")
+    _check_listed_name(audio_out["model"], SPEECH_MODELS, "session.audio.output.model", "speech model")
     _check_transcription(audio_in.get("transcription"))
     _check_turn_detection(audio_in.get("turn_detection"))
     speed = audio_out.get("speed")
@@ -230,12 +229,17 @@ def _check_open_name(value: object, param: str) -> None:
         raise Refused(param, f"{value!r} is not available")
 
 
+def _check_listed_name(value: object, listed: frozenset[str], param: str, what: str) -> None:
+    if not isinstance(value, str) or value not in listed:
+        raise Refused(param, f"unsupported {what} {value!r}")
+
+
 def _check_transcription(value: object) -> None:
     if value is None:
         return
-    model = _expect_mapping(value, "session.audio.input.transcription").get("model")
-    if not isinstance(model, str) or model not in TRANSCRIPTION_MODELS:
-        raise Refused("session.audio.input.transcription.model", f"unsupported transcription model {model!r}")
+    param = "session.audio.input.transcription"
+    model = _expect_mapping(value, param).get("model")
+    _check_listed_name(model, TRANSCRIPTION_MODELS, f"{param}.model", "transcription model")
 
 
 def _check_turn_detection(value: object) -> None:
@@ -243,7 +247,7 @@ def _check_turn_detection(value: object) -> None:
         return
     param = "session.audio.input.turn_detection"
     detection = _expect_mapping(value, param)
-    if detection.get("type") not in _TURN_DETECTION_DEFAULTS:
+    if detection.get("type") not in tuple(_TURN_DETECTION_DEFAULTS):
         raise Refused(f"{param}.type", "turn detection is semantic_vad, server_vad or null")
     if detection.get("eagerness", "auto") not in ("low", "medium", "high", "auto"):
         raise Refused(f"{param}.eagerness", "eagerness is low, medium, high or auto")

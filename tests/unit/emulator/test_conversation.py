@@ -260,29 +260,50 @@ CLIENT_TYPES = st.sampled_from(
         "response.cancel",
     ]
 )
+
+
+def some_of(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """An object with any of these fields, or nonsense in its place."""
+    return JSON | st.fixed_dictionaries({}, optional=fields)
+
+
+SESSION = some_of(
+    model=JSON,
+    tools=JSON,
+    output_modalities=JSON | st.lists(st.sampled_from(["audio", "text"])),
+    providerData=some_of(auto_tool_response=JSON, tts=some_of(conversational=JSON, user_turn_mode=JSON)),
+    instructions=JSON,
+    audio=some_of(
+        input=some_of(
+            format=some_of(type=JSON, rate=JSON),
+            transcription=some_of(model=JSON),
+            turn_detection=some_of(
+                type=st.sampled_from(["semantic_vad", "server_vad"]) | JSON,
+                eagerness=JSON,
+                threshold=JSON,
+                silence_duration_ms=JSON,
+                prefix_padding_ms=JSON,
+                create_response=JSON,
+            ),
+        ),
+        output=some_of(format=some_of(type=JSON, rate=JSON), model=JSON, voice=JSON, speed=JSON),
+    ),
+)
+ITEM = st.fixed_dictionaries(
+    {"type": st.sampled_from(["message", "function_call", "function_call_output"])},
+    optional={
+        "role": st.sampled_from(["user", "assistant", "system", "tool"]) | JSON,
+        "content": st.lists(some_of(type=st.sampled_from(["input_text", "text"]) | JSON, text=JSON), max_size=2) | JSON,
+        **dict.fromkeys(("call_id", "id", "name", "arguments", "output"), JSON),
+    },
+)
 FIELDS = st.fixed_dictionaries(
     {},
     optional={
-        "session": JSON
-        | st.fixed_dictionaries(
-            {},
-            optional={
-                name: JSON for name in ("audio", "model", "tools", "output_modalities", "providerData", "instructions")
-            },
-        )
-        | st.fixed_dictionaries({"audio": st.fixed_dictionaries({"input": JSON, "output": JSON})}),
-        "audio": JSON,
-        "item": JSON
-        | st.fixed_dictionaries(
-            {"type": st.sampled_from(["message", "function_call", "function_call_output"])},
-            optional={name: JSON for name in ("role", "content", "call_id", "id", "name", "arguments", "output")},
-        ),
-        "item_id": JSON,
-        "audio_end_ms": JSON,
-        "content_index": JSON,
-        "previous_item_id": JSON,
-        "response": JSON,
-        "event_id": JSON,
+        "session": SESSION,
+        "item": ITEM | JSON,
+        "response": some_of(output_modalities=JSON, modalities=JSON, instructions=JSON, voice=JSON),
+        **dict.fromkeys(("audio", "item_id", "audio_end_ms", "content_index", "previous_item_id", "event_id"), JSON),
     },
 )
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -71,7 +72,7 @@ def test_scripted_words_are_transcribed_cumulatively(converse: Converse, questio
     dialogue.hear(silence(500) + question + silence(1500))
     deltas = [event["delta"] for event in dialogue.of("conversation.item.input_audio_transcription.delta")]
     assert len(deltas) >= 2
-    assert all(longer.startswith(shorter) for shorter, longer in zip(deltas, deltas[1:], strict=False))
+    assert all(longer.startswith(shorter) for shorter, longer in itertools.pairwise(deltas))
     completed = dialogue.last("conversation.item.input_audio_transcription.completed")
     assert completed["transcript"] == "when do you open today"
     assert completed["transcript"].startswith(deltas[-1])

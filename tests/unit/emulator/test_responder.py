@@ -60,9 +60,7 @@ def test_speech_cancels_the_response_at_once(converse: Converse, question: bytes
     assert len(dialogue.of("response.created")) == 2
 
 
-def test_without_interrupt_response_the_agent_speaks_on(
-    converse: Converse, question: bytes, silence: Silence
-) -> None:
+def test_without_interrupt_response_the_agent_speaks_on(converse: Converse, question: bytes, silence: Silence) -> None:
     dialogue = converse(greeting={"tone": {"hz": 440, "ms": 60_000}})
     detection = {"type": "semantic_vad", "interrupt_response": False}
     both = {"format": {"type": "audio/pcmu"}}

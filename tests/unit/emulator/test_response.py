@@ -41,7 +41,10 @@ def test_a_spoken_response_gives_its_events_in_order(converse: Converse) -> None
     ]
     streamed = [name for name in dialogue.types() if name in STREAMED]
     assert set(streamed) == set(STREAMED)
-    added, done = dialogue.last("response.output_item.added")["item"], dialogue.last("response.output_item.done")["item"]
+    added, done = (
+        dialogue.last("response.output_item.added")["item"],
+        dialogue.last("response.output_item.done")["item"],
+    )
     assert (added["status"], added["content"], done["status"]) == ("in_progress", [], "completed")
     assert done["content"] == [
         {"type": "audio", "transcript": "We are open from nine in the morning until six in the evening."}
@@ -128,9 +131,7 @@ def test_late_deltas_of_a_cancelled_response_still_arrive(converse: Converse, la
     assert len(deltas) == late_deltas
     # One was on its way when the cancellation took effect, the others come after the end.
     assert sum(index > names.index("response.done") for index in deltas) == max(0, late_deltas - 1)
-    assert dialogue.record.responses[0].audio_ms == pytest.approx(
-        len(dialogue.record.responses[0].audio) / 8
-    )
+    assert dialogue.record.responses[0].audio_ms == pytest.approx(len(dialogue.record.responses[0].audio) / 8)
 
 
 def test_late_audio_counts_as_produced_until_the_item_is_truncated(converse: Converse) -> None:
@@ -167,7 +168,9 @@ def test_a_function_call_gives_its_events_in_order_and_without_its_name_at_the_e
     assert "name" not in done
     assert done["call_id"] == added["call_id"]
     assert json.loads(done["arguments"]) == {"to": "desk"}
-    assert "".join(event["delta"] for event in dialogue.of("response.function_call_arguments.delta")) == done["arguments"]
+    assert (
+        "".join(event["delta"] for event in dialogue.of("response.function_call_arguments.delta")) == done["arguments"]
+    )
     assert dialogue.last("response.done")["response"]["output"][0]["arguments"] == done["arguments"]
 
 
@@ -202,7 +205,8 @@ def test_a_response_may_have_words_and_no_voice(converse: Converse) -> None:
 
 
 @pytest.mark.parametrize(
-    "output", [AudioFormat("pcm", 24000), AudioFormat("pcm", 44100), AudioFormat("pcma", 8000), AudioFormat("pcm", 48000)]
+    "output",
+    [AudioFormat("pcm", 24000), AudioFormat("pcm", 44100), AudioFormat("pcma", 8000), AudioFormat("pcm", 48000)],
 )
 def test_the_voice_comes_in_the_negotiated_format(converse: Converse, output: AudioFormat, tmp_path: Path) -> None:
     dialogue = converse(greeting={"say": "demo_answer"})

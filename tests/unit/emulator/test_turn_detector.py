@@ -142,4 +142,3 @@ def test_positions_continue_where_the_session_is(speech: Samples) -> None:
     detector = TurnDetector(8000, Sensitivity(), position_ms=60_000)
     (started,) = feed(detector, np.concatenate((still(1000), speech)))
     assert started.audio_start_ms >= 60_000
-

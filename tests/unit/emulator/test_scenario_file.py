@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gateway.base.errors import SettingsError
+from gateway.emulator.recordings import write_wav
+from gateway.emulator.scenario import Scenario
+from gateway.emulator.scenario_file import SCENARIOS, load_scenario, packaged_scenario
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def faults_of(path: Path) -> list[str]:
+    with pytest.raises(SettingsError) as error:
+        load_scenario(path)
+    return [fault.removeprefix(f"{path}:") for fault in error.value.faults]
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SCENARIOS.glob("*.yaml")))
+def test_packaged_scenarios_are_valid(name: str) -> None:
+    assert isinstance(packaged_scenario(name), Scenario)
+
+
+def test_the_default_scenario_greets_echoes_and_names_keys() -> None:
+    scenario = load_scenario()
+    assert scenario.greeting.say == ("practice_greeting",)
+    assert scenario.reaction_to_turn(1).echo
+    pressed = scenario.reaction_to_text("The caller pressed 4")
+    assert pressed is not None
+    assert pressed.say_keys
+
+
+def test_the_demo_scenario_leads_through_its_conversation() -> None:
+    scenario = packaged_scenario("demo")
+    assert [scenario.reaction_to_turn(number).say for number in (1, 2, 3)] == [
+        ("demo_answer",),
+        ("demo_long_answer",),
+        ("demo_short_answer",),
+    ]
+    pressed = scenario.reaction_to_text("The caller pressed 5")
+    assert pressed is not None
+    assert [call.name for call in pressed.tool] == ["hang_up"]
+    assert pressed.after_tool is not None
+    assert pressed.after_tool.say == ("demo_goodbye",)
+
+
+def test_an_empty_file_is_the_default_agent(tmp_path: Path) -> None:
+    assert load_scenario(write(tmp_path / "empty.yaml", "# nothing\n")) == Scenario()
+
+
+def test_wav_paths_start_at_the_file(tmp_path: Path) -> None:
+    (tmp_path / "voices").mkdir()
+    write_wav(tmp_path / "voices" / "own.wav", np.zeros(80, dtype=np.int16), 8000)
+    path = write(tmp_path / "s.yaml", "turns:\n  - {say: [all_right, voices/own.wav]}\n")
+    assert load_scenario(path).turns[0].say == ("all_right", str(tmp_path / "voices" / "own.wav"))
+
+
+def test_every_fault_is_reported_at_once_with_its_line(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "bad.yaml",
+        "greting: {say: demo_answer}\n"
+        "turns:\n"
+        "  - {say: demo_answr}\n"
+        "  - say: missing.wav\n"
+        "    echo: true\n"
+        "  - {}\n"
+        "pace: {speed: fast}\n"
+        "faults:\n"
+        "  drop_socket: {aftr: response.done}\n",
+    )
+    faults = faults_of(path)
+    assert [fault.split(":")[0] for fault in sorted(faults)] == ["1", "3", "4", "6", "7", "9", "9"]
+    text = "\n".join(faults)
+    assert "greting: no such key; did you mean greeting?" in text
+    assert "turns.0.say: there is no voice named 'demo_answr'; did you mean 'demo_answer'?" in text
+    assert "turns.1.say: there is no file" in text
+    assert "turns.2: say what happens" in text
+    assert "pace.speed" in text
+    assert "drop_socket.aftr: no such key; did you mean after?" in text
+
+
+def test_an_unknown_key_far_from_any_other_lists_the_known_ones(tmp_path: Path) -> None:
+    (fault,) = faults_of(write(tmp_path / "s.yaml", "limits: {zzz: 1}\n"))
+    assert "known here: max_messages_per_second, max_sessions" in fault
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("turns: []\nturns: []\n", "2", "duplicate key"),
+        ("turns: [\n", "2", ""),
+        ("- a\n- b\n", "1", "a scenario is a mapping"),
+        ("seed: &a [*a]\n", "1", ""),
+    ],
+)
+def test_files_that_are_no_scenario_say_where(tmp_path: Path, text: str, line: str, words: str) -> None:
+    (fault,) = faults_of(write(tmp_path / "s.yaml", text))
+    assert fault.startswith(f"{line}:")
+    assert words in fault
+
+
+def test_files_that_cannot_be_read_say_so(tmp_path: Path) -> None:
+    assert "No such file" in faults_of(tmp_path / "none.yaml")[0]
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    assert "UTF-8" in faults_of(tmp_path / "binary.yaml")[0]
+    (tmp_path / "huge.yaml").write_bytes(b"#" * (1 << 21))
+    assert "1 MiB" in faults_of(tmp_path / "huge.yaml")[0]

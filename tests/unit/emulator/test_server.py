@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway.base.errors import SettingsError
+from gateway.emulator.server import Emulator, run_emulator
+
+
+async def test_it_listens_where_it_is_told_and_stops_twice() -> None:
+    emulator = Emulator()
+    await emulator.start()
+    assert emulator.port > 0
+    assert emulator.url == f"ws://127.0.0.1:{emulator.port}/api/v1/realtime/session"
+    second = Emulator(port=emulator.port)
+    with pytest.raises(OSError, match="address"):
+        await second.start()
+    await emulator.stop()
+    await emulator.stop()
+
+
+async def test_an_ipv6_address_is_bracketed_in_the_url() -> None:
+    assert Emulator(host="::1", port=1234).url == "ws://[::1]:1234/api/v1/realtime/session"
+
+
+async def test_waiting_has_an_end() -> None:
+    emulator = Emulator()
+    with pytest.raises(TimeoutError):
+        await emulator.wait_until(lambda: False, timeout_s=0.01)
+    await emulator.wait_until(lambda: True, timeout_s=0.01)
+
+
+async def test_running_serves_until_it_is_cancelled() -> None:
+    task = asyncio.create_task(run_emulator("127.0.0.1:0"))
+    done, _ = await asyncio.wait([task], timeout=0.2)
+    assert not done
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_faulty_scenario_is_reported_before_listening(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text("greting: {}\n")
+    with pytest.raises(SettingsError, match="greting"):
+        await run_emulator("127.0.0.1:0", tmp_path / "s.yaml")
