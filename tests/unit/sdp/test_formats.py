@@ -70,6 +70,10 @@ def test_a_repeated_number_counts_once_and_its_first_rtpmap_wins() -> None:
     assert [(one.payload_type, one.encoding) for one in formats] == [(96, "PCMU")]
 
 
+def test_an_rtpmap_without_any_value_is_passed_over() -> None:
+    assert numbers(read_formats(audio("0", "rtpmap", "fmtp", "recvonly", "rtpmap:0"))) == [0]
+
+
 def test_fmtp_of_the_first_line_is_kept_as_written() -> None:
     (events,) = read_formats(audio("101", "rtpmap:101 telephone-event/8000", "fmtp:101 0-15,66", "fmtp:101 0-11"))
     assert events.parameters == "0-15,66"

@@ -82,6 +82,7 @@ def test_the_whole_answer_to_an_ordinary_offer() -> None:
         ),
         ("m=audio 4 RTP/AVP 101 0\r\na=rtpmap:101 telephone-event/8000", "PCMU", 0, 101),
         ("m=audio 4 RTP/AVP 0 101", "PCMU", 0, None),
+        ("m=audio 4 RTP/AVP 96\r\na=rtpmap:96 PCMA /8000", "PCMA", 96, None),
         ("m=audio 4 RTP/AVP 300 0\r\na=rtpmap:300 PCMA/8000", "PCMU", 0, None),
     ],
 )
@@ -111,6 +112,7 @@ def test_our_codecs_are_a_filter_and_not_an_order() -> None:
     [
         ("", "the offer has no audio stream"),
         ("m=video 4 RTP/AVP 96", "the offer has no audio stream"),
+        ("m=video 4 RTP/AVP 0", "the offer has no audio stream"),
         ("m=audio 4 RTP/AVP 18 9", "it has none of PCMU, PCMA, but 'G729', 'G722'"),
         ("m=audio 4 RTP/AVP 96", "it has none of PCMU, PCMA, but no format that is described"),
         ("m=audio 4 RTP/AVP", "it has none of PCMU, PCMA"),
@@ -180,6 +182,11 @@ def test_plain_profiles_are_answered_as_offered(protocol: str) -> None:
     body, _ = answer(HEAD + f"m=audio 4 {protocol} 0\r\na=rtcp-fb:* nack\r\n")
     assert lines(body, "m") == [f"m=audio 20000 {protocol} 0"]
     assert "rtcp-fb" not in body
+
+
+def test_the_media_type_is_recognised_in_any_case_and_mirrored_as_sent() -> None:
+    body, _ = answer(HEAD + "m=Audio 4 RTP/AVP 0\r\n")
+    assert lines(body, "m") == ["m=Audio 20000 RTP/AVP 0"]
 
 
 def test_optional_encryption_on_a_plain_profile_is_passed_over() -> None:

@@ -92,6 +92,14 @@ def test_overlapping_networks_of_different_size_are_no_contradiction() -> None:
     assert not findings(trunks={"carrier": {"accept_from": ["10.0.0.0/8"]}, "pbx-1": {"accept_from": ["10.0.0.0/16"]}})
 
 
+def test_a_pair_of_ports_for_each_call_is_enough() -> None:
+    assert not findings(media={"ports": "20000-20099"}, node={"max_calls": 50})
+
+
+def test_what_is_no_network_belongs_to_nobody() -> None:
+    assert not findings(trunks={"carrier": {"accept_from": ["x"]}, "pbx-1": {"accept_from": ["y", 5]}})
+
+
 def test_one_trunk_may_repeat_itself() -> None:
     assert not findings(trunks={"carrier": {"accept_from": ["::1", "::1"]}, "pbx-1": {"accept_from": []}})
 
