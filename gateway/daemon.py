@@ -7,7 +7,6 @@ import contextlib
 import gc
 import os
 import signal
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,10 +28,11 @@ from gateway.observability.metrics import Metrics
 from gateway.settings.load import load_settings
 from gateway.settings.schema import Settings
 from gateway.sip.transport.endpoint import Endpoint
-from gateway.sip.user_agent import UserAgentConfig
+from gateway.sip.user_agent import UserAgent, UserAgentConfig
 
 DRAIN_LIMIT_S = 3.0
 """How long the ends of calls (BYE and its 200, provider sockets) may take at shutdown."""
+_POLL_S = 0.02
 _EMULATOR_KEY = "emulator"
 
 
@@ -68,7 +68,11 @@ class Gateway:
             admit=self.directory.admit,
             user_agent=f"inworld-sip-gateway/{__version__}",
         )
-        self.sip = Endpoint(config, self._ids, on_event=self.directory.handle_sip_event)
+        self.sip = Endpoint(
+            UserAgent(config, self._ids),
+            [str(address) for address in settings.sip.listen],
+            on_event=self.directory.handle_sip_event,
+        )
         self.assembly = CallAssembly(
             settings,
             endpoint=provider,
@@ -80,7 +84,7 @@ class Gateway:
             sinks=self._sinks,
         )
         self.directory.attach(self.sip, self.assembly)
-        await self.sip.start([str(address) for address in settings.sip.listen])
+        await self.sip.start()
         self._stack.push_async_callback(self.sip.stop)
         await self._start_control()
         self._watch_tables()
@@ -124,7 +128,7 @@ class Gateway:
         self._log.info(
             "gateway ready",
             version=__version__,
-            sip=self.sip.listening,
+            sip=[str(url) for url in self.sip.listening],
             rtp=str(self.settings.media.ports),
             control=f"http://{self.control.address}",
         )
@@ -146,11 +150,17 @@ class Gateway:
         self.directory.is_draining = True
         self.sip.user_agent.draining = True
         self.directory.end_all(EndReason.SHUTDOWN)
-        began = time.monotonic()
-        await self.sip.wait_idle(DRAIN_LIMIT_S)
-        await self.assembly.wait_released(max(0.5, DRAIN_LIMIT_S - (time.monotonic() - began)))
+        await self._wait_for_goodbyes(DRAIN_LIMIT_S)
+        await self.assembly.wait_released(DRAIN_LIMIT_S)
         await self._stack.aclose()
         self._log.info("gateway stopped")
+
+    async def _wait_for_goodbyes(self, limit_s: float) -> None:
+        """Until every BYE is answered and every refusal acknowledged, or the peers have had their time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                while self.sip.user_agent.calls:  # noqa: ASYNC110 - once, at the end, a few rounds
+                    await asyncio.sleep(_POLL_S)
 
 
 def _media_bind_address(settings: Settings) -> str:

@@ -151,6 +151,10 @@ class CallDirectory:
         except _Refused as refused:
             self._refuse(event, caller, refused)
             return
+        except Exception:
+            self._logger.exception("call could not be set up", caller=caller.caller, callee=caller.callee)
+            self._refuse(event, caller, _Refused(500, "Internal error", "internal_error"))
+            return
         self._by_sip_call[event.call] = call
         self._metrics.calls_live.set(len(self._by_sip_call))
         call.begin(now)

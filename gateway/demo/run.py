@@ -1,19 +1,17 @@
 """``gateway demo``: one whole conversation over real sockets on loopback, judged by what was heard.
 
-The emulator speaks for the provider, the gateway is the one that ``gateway serve`` runs, and the caller is a telephone of
-its own. Every step is judged from the audio that arrived at one end or the other, never from what was sent.
+The emulator speaks for the provider, the gateway is the one that ``gateway serve`` runs, and the caller is a telephone
+of its own. Every step is judged from the audio that arrived at one end or the other, never from what was sent.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 
 from gateway.bench import g711
-from gateway.bench.g711 import SAMPLE_RATE_HZ, Samples
 from gateway.bench.listening import best_match
 from gateway.daemon import Gateway
 from gateway.demo.phone import Phone
@@ -38,7 +36,6 @@ _STEP_LIMIT_S = 25.0
 async def run_demo(out: Path) -> int:
     """Runs the conversation, writes the recordings and the picture, prints the table. 0: every step happened."""
     configure_logs(level="warning")
-    out.mkdir(parents=True, exist_ok=True)
     console = Console()
     async with Emulator(packaged_scenario("demo"), record=True) as emulator:
         gateway = Gateway(demo_settings(emulator.url))
@@ -48,7 +45,8 @@ async def run_demo(out: Path) -> int:
             await phone.start()
             try:
                 demo = Demo(emulator, phone, console)
-                await demo.converse(gateway.sip.listening[0])
+                listening = gateway.sip.listening[0]
+                await demo.converse(listening.host, listening.port)
             finally:
                 await phone.stop()
         finally:
@@ -96,10 +94,10 @@ class Demo:
         self._turns: list[Turn] = []
         self._session: SessionRecord | None = None
 
-    async def converse(self, target: str) -> None:
+    async def converse(self, host: str, port: int) -> None:
         """Calls and goes through the steps; a step that does not happen in time ends the conversation."""
         try:
-            await self._call(target)
+            await self._call(host, port)
             await self._ask_and_listen("question", "question.wav", response=1)
             await self._ask_and_interrupt()
             await self._press_key_and_be_hung_up_on()
@@ -108,10 +106,10 @@ class Demo:
 
     # --- steps -------------------------------------------------------------------------------------------------
 
-    async def _call(self, target: str) -> None:
+    async def _call(self, host: str, port: int) -> None:
         self._say("calling")
         phone = self._phone
-        await phone.dial(target)
+        await phone.dial(host, port)
         setup_ms = (phone.answered_at - phone.dialled_at) * 1000
         self.report.add("call answered", True, f"INVITE to 200: {setup_ms:.0f} ms, the agent connected meanwhile")
         await phone.wait_until(lambda: len(self._emulator.sessions) > 0, 5)
@@ -218,11 +216,15 @@ class Demo:
             await phone.wait_until(lambda: not phone.is_speaking, _STEP_LIMIT_S)
 
     async def _agent_speaks(self, response: int) -> None:
-        record = self._record
-        await self._phone.wait_until(
-            lambda: len(record.responses) > response and record.responses[response].first_audio_at is not None,
-            _STEP_LIMIT_S,
-        )
+        """Until the first voice of a response has arrived at the telephone."""
+        await self._phone.wait_until(lambda: self._first_rtp(response) is not None, _STEP_LIMIT_S)
+
+    def _first_rtp(self, response: int) -> float | None:
+        record, phone = self._record, self._phone
+        began = record.responses[response].first_audio_at if len(record.responses) > response else None
+        if began is None:
+            return None
+        return next((item.at for item in phone.heard if item.at >= began and phone.is_voice(item)), None)
 
     async def _agent_falls_silent(self, response: int) -> None:
         """Until a response is finished at the provider and nothing of it has arrived for 300 ms."""
@@ -239,15 +241,16 @@ class Demo:
     def _turn(self, name: str, response: int) -> Turn:
         record, phone = self._record, self._phone
         answer = record.responses[response]
-        spoken = max((turn for turn in record.turns if turn.stopped_at), key=_stopped_before(answer.started_at))
+        stopped = [turn.stopped_at for turn in record.turns if turn.stopped_at is not None]
+        speech_stopped = max(at for at in stopped if at <= answer.started_at)
         first_audio = answer.first_audio_at or answer.started_at
         return Turn(
             name=name,
-            last_voiced_frame=phone.last_voice_before(spoken.stopped_at or 0.0),
-            speech_stopped=spoken.stopped_at or 0.0,
+            last_voiced_frame=phone.last_voice_before(speech_stopped),
+            speech_stopped=speech_stopped,
             response_created=answer.started_at,
             first_audio=first_audio,
-            first_rtp=next(item.at for item in phone.heard if phone.is_voice(item) and item.at >= first_audio),
+            first_rtp=self._first_rtp(response) or first_audio,
         )
 
     def _likeness_of_response(self, response: int) -> float:
@@ -267,7 +270,12 @@ class Demo:
     def write(self, out: Path) -> list[str]:
         """Writes the recordings and the picture; answers with a line about each."""
         phone = self._phone
-        both, provider, picture = out / "conversation.wav", out / "caller-as-the-provider-heard-it.wav", out / "turns.png"
+        both, provider, picture = (
+            out / "conversation.wav",
+            out / "caller-as-the-provider-heard-it.wav",
+            out / "turns.png",
+        )
+        out.mkdir(parents=True, exist_ok=True)
         write_stereo(both, phone.sent, phone.heard, "PCMU")
         lines = [f"{both}: the caller on the left, the agent on the right, as they crossed the wire"]
         if self._session is not None:
@@ -278,16 +286,3 @@ class Demo:
         else:
             lines.append("no picture of the turns: pip install 'inworld-sip-gateway[pictures]'")
         return lines
-
-
-def _stopped_before(moment: float) -> Callable[[object], float]:
-    def key(turn: object) -> float:
-        stopped = getattr(turn, "stopped_at", None) or 0.0
-        return stopped if stopped <= moment else -1.0
-
-    return key
-
-
-def duration_s(samples: Samples) -> float:
-    """How long a recording sounds."""
-    return len(samples) / SAMPLE_RATE_HZ

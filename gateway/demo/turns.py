@@ -63,8 +63,8 @@ def draw_waterfall(turns: Sequence[Turn], path: Path) -> bool:
         widths = [turn.stages_ms()[index] for turn in turns]
         axes.barh(names, widths, left=left, label=stage)
         left = [start + width for start, width in zip(left, widths, strict=True)]
-    for turn, end in zip(turns, left, strict=True):
-        axes.text(end + 10, turn.name, f"{turn.total_ms:.0f} ms", va="center")
+    for row, (turn, end) in enumerate(zip(turns, left, strict=True)):
+        axes.text(end + 10, row, f"{turn.total_ms:.0f} ms", va="center")
     axes.set_xlim(0, max(left, default=1) * 1.12)
     axes.set_xlabel("milliseconds after the caller's last voiced frame")
     axes.invert_yaxis()

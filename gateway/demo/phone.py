@@ -1,0 +1,129 @@
+"""The demo's telephone: it calls the gateway, speaks, listens, presses keys and notices being hung up on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from gateway.base.ids import IdSource
+from gateway.bench import g711
+from gateway.bench.listening import VOICE_DBFS, level_dbfs
+from gateway.demo.rtp_leg import Heard, RtpLeg, Sent
+from gateway.sdp.description import parse_description
+from gateway.sdp.offer_answer import LocalMedia, accept_answer, create_offer
+from gateway.sip.admission import ALLOW
+from gateway.sip.events import CallAnswered, CallEnded, CallRefused, Event
+from gateway.sip.transport.endpoint import Endpoint
+from gateway.sip.user_agent import UserAgent, UserAgentConfig
+
+_TELEPHONE_EVENT = 101
+_POLL_S = 0.005
+_SILENCE = g711.SILENCE["PCMU"]
+
+
+class Phone:
+    """One telephone on ``address`` that makes one call in PCMU. Times are monotonic seconds."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._leg = RtpLeg(address, payload_type=0, telephone_event_payload_type=_TELEPHONE_EVENT)
+        config = UserAgentConfig(advertise=lambda flow: flow.local, admit=lambda request, flow: ALLOW)
+        self._sip = Endpoint(UserAgent(config, IdSource()), [f"udp://{address}:0"], on_event=self._on_event)
+        self._answer: bytes | None = None
+        self._refusal: str | None = None
+        self._call = ""
+        self.dialled_at = self.answered_at = 0.0
+        self.ended_at: float | None = None
+
+    async def start(self) -> None:
+        """Opens its SIP port."""
+        await self._sip.start()
+
+    async def stop(self) -> None:
+        """Puts everything away."""
+        await self._leg.close()
+        await self._sip.stop()
+
+    async def dial(self, host: str, port: int) -> None:
+        """Calls an agent there and returns when it was answered. Raises TimeoutError, or RuntimeError when refused."""
+        offer = create_offer(LocalMedia(address=self._address, port=self._leg.port, session_id=1, codecs=("PCMU",)))
+        flow = self._sip.flow_to((host, port))
+        self.dialled_at = time.monotonic()
+        self._call = self._sip.invite(
+            f"sip:agent@{host}:{port}", flow, from_=f"<sip:caller@{self._address}>", body=offer
+        )
+        await self.wait_until(lambda: self._answer is not None or self._refusal is not None, 15)
+        if self._answer is None:
+            raise RuntimeError(f"the gateway refused the call: {self._refusal}")
+        local = LocalMedia(address=self._address, port=self._leg.port, session_id=1, codecs=("PCMU",))
+        audio = accept_answer(local, parse_description(self._answer))
+        self._leg.start((audio.remote_address, audio.remote_port))
+
+    def hang_up(self) -> None:
+        """Puts the receiver down."""
+        self._sip.hang_up(self._call)
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case CallAnswered(body=body):
+                self.answered_at = time.monotonic()
+                self._answer = body
+            case CallRefused(status=status, reason=reason):
+                self._refusal = f"{status} {reason}"
+            case CallEnded():
+                self.ended_at = time.monotonic()
+            case _:
+                pass
+
+    # --- speaking ----------------------------------------------------------------------------------------------
+
+    def say(self, frames: list[bytes]) -> None:
+        """Speaks, in frames of 20 ms."""
+        self._leg.say(frames)
+
+    @property
+    def is_speaking(self) -> bool:
+        """Until the last frame has left."""
+        return self._leg.is_speaking
+
+    def press(self, key: str) -> None:
+        """Presses a key."""
+        self._leg.press(key)
+
+    @property
+    def sent(self) -> list[Sent]:
+        """Everything it said, silence included."""
+        return self._leg.sent
+
+    def last_voice_before(self, moment: float) -> float:
+        """When the last frame that was loud enough to be speech left before ``moment``."""
+        return next((item.at for item in reversed(self.sent) if item.at < moment and _is_loud(item.payload)), moment)
+
+    # --- listening ---------------------------------------------------------------------------------------------
+
+    @property
+    def heard(self) -> list[Heard]:
+        """Every packet that came, in order of arrival."""
+        return self._leg.heard
+
+    @staticmethod
+    def is_voice(item: Heard) -> bool:
+        """Whether a packet carries anything but the gateway's silence."""
+        return item.packet.payload.count(_SILENCE) != len(item.packet.payload)
+
+    @property
+    def silent_for_s(self) -> float:
+        """How long nothing but silence has come."""
+        last = next((item.at for item in reversed(self.heard) if self.is_voice(item)), None)
+        return time.monotonic() - (self.answered_at if last is None else last)
+
+    async def wait_until(self, condition: Callable[[], bool], limit_s: float) -> None:
+        """Lets the call go on until something is the case. Raises TimeoutError."""
+        async with asyncio.timeout(limit_s):
+            while not condition():  # noqa: ASYNC110 - conditions look at the wire's both ends, which share no event
+                await asyncio.sleep(_POLL_S)
+
+
+def _is_loud(payload: bytes) -> bool:
+    return level_dbfs(g711.decode(payload)) > VOICE_DBFS
