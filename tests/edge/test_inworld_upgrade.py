@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 import logging
 import ssl
 import subprocess
@@ -285,6 +287,35 @@ async def test_a_session_over_tls(certificate: Path) -> None:
         await connection.close()
     assert isinstance(events[0], SessionReady)
     assert events[0].session_id == "over-tls"
+
+
+@on_both_loops
+async def test_a_close_over_tls_that_is_not_answered_is_cut(certificate: Path) -> None:
+    """Neither the WebSocket's close nor TLS's own farewell may hold a call back."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        key = next(line.split(b": ")[1] for line in head.split(b"\r\n") if line.startswith(b"Sec-WebSocket-Key"))
+        accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        upgrade = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        writer.write(upgrade + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(1000):
+                pass
+        writer.transport.abort()
+
+    server = await asyncio.start_server(deaf, "127.0.0.1", 0, ssl=context)
+    endpoint = Endpoint(f"wss://localhost:{server.sockets[0].getsockname()[1]}/x", Secret(KEY))
+    connection = made(limits=ConnectionLimits(close_s=0.2))
+    await connection.connect(endpoint, tls=ssl.create_default_context(cafile=str(certificate)))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await connection.close()
+    assert loop.time() - began < 1.0
+    server.close()
+    await server.wait_closed()
 
 
 @on_both_loops

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
-from gateway.base.clock import earliest
 from gateway.base.ids import IdSource
 from gateway.inworld.connection.assembler import FrameFault, MessageAssembler
 from gateway.inworld.connection.upgrade import open_websocket
@@ -214,13 +213,17 @@ class RealtimeConnection:
         """In order, also when a handler's command brings forth new events."""
         if self._is_delivering or self._is_abandoned:
             return
+        event = self.protocol.next_event()
+        if event is None:
+            return
         self._is_delivering = True
         try:
-            while (event := self.protocol.next_event()) is not None:
+            while event is not None:
                 try:
                     self._on_event(event)
                 except Exception:  # a handler's bug must not take the socket down with it
                     _logger.exception("handling %s failed", type(event).__name__)
+                event = self.protocol.next_event()
         finally:
             self._is_delivering = False
         self._send_outgoing()
@@ -284,7 +287,9 @@ class RealtimeConnection:
             self._rearm()
 
     def _rearm(self) -> None:
-        deadline = earliest(self.protocol.next_deadline(), self._cut_at)
+        deadline = self.protocol.next_deadline()
+        if self._cut_at is not None and (deadline is None or self._cut_at < deadline):
+            deadline = self._cut_at
         if deadline == self._armed_at:
             return
         if self._timer is not None:

@@ -97,7 +97,7 @@ def _explain(error: BaseException, endpoint: Endpoint, connect_s: float) -> Prov
     if isinstance(error, WSHandshakeError):
         return _refusal(error, endpoint)
     if isinstance(error, ssl.SSLError):
-        reason = getattr(error, "verify_message", "") or error.reason or str(error)
+        reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
         return ProviderUnreachable(
             f"TLS with {where} failed: {reason}; check inworld.url and the system's certificates"
         )
