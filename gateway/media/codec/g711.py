@@ -96,9 +96,9 @@ def encode_alaw(samples: Samples) -> bytes:
 
 _ALL_CODES = bytes(range(256))
 ULAW_TO_ALAW: Final = encode_alaw(decode_ulaw(_ALL_CODES))
-"""For ``bytes.translate``: each µ-law byte to the A-law byte of the nearest level."""
+"""For ``bytes.translate``: each µ-law byte to the A-law byte of the step its level lies in."""
 ALAW_TO_ULAW: Final = encode_ulaw(decode_alaw(_ALL_CODES))
-"""For ``bytes.translate``: each A-law byte to the µ-law byte of the nearest level."""
+"""For ``bytes.translate``: each A-law byte to the µ-law byte of the step its level lies in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,332 @@
+"""The caller's audio as one unbroken line, on literal times."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.media.codec.g711 import PCMA, PCMU
+from gateway.media.receive.gaps import MAX_GAP_TS, Timeline
+from tests.support.rtp_caller import Ear, speech
+
+SILENCE = b"\xff"
+LAG_S = 0.1
+
+
+class Line:
+    """A timeline and its ear. ``say`` places a packet; times are seconds, timestamps start at ``base``."""
+
+    def __init__(self, base: int = 10_000) -> None:
+        self.ear = Ear()
+        self.timeline = Timeline(PCMU, self.ear.hear, lag_s=LAG_S)
+        self.base = base
+
+    def say(self, at_sample: int, arrival: float, *, samples: int = 160, lost: int = 0) -> bytes:
+        """A packet of speech ``at_sample`` behind the base; answers with what it made audible."""
+        stamp = (self.base + at_sample) & 0xFFFF_FFFF
+        before = len(self.ear.audio)
+        self.timeline.add_audio(stamp, speech(at_sample, samples), arrival, lost)
+        return self.ear.since(before)
+
+    def fill(self, now: float) -> bytes:
+        """A housekeeping round; answers with the silence it made."""
+        before = len(self.ear.audio)
+        self.timeline.fill(now)
+        return self.ear.since(before)
+
+
+@pytest.fixture
+def line() -> Line:
+    return Line()
+
+
+class TestPackets:
+    def test_the_first_packet_starts_the_line_wherever_its_timestamp_is(self, line: Line) -> None:
+        assert line.say(0, 1.0) == speech(0, 160)
+
+    def test_packets_that_follow_pass_untouched(self, line: Line) -> None:
+        line.say(0, 1.0)
+        payload = speech(160, 160)
+        line.timeline.add_audio(line.base + 160, payload, 1.02)
+        assert line.ear.chunks[1] is payload
+
+    def test_lost_audio_is_concealed_for_exactly_its_time(self, line: Line) -> None:
+        line.say(0, 1.0)
+        heard = line.say(480, 1.06, lost=2)
+        assert len(heard) == 320 + 160
+        assert heard[:320] != SILENCE * 320
+        assert heard[320:] == speech(480, 160)
+        assert line.timeline.mending.concealed_samples == 320
+
+    def test_a_pause_without_lost_packets_is_silence_for_exactly_its_time(self, line: Line) -> None:
+        line.say(0, 1.0)
+        assert line.say(160 + 4001, 1.52) == SILENCE * 4001 + speech(4161, 160)
+        assert line.timeline.mending.silence_samples == 4001
+
+    def test_a_pause_is_given_out_a_second_at_a_time(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.say(160 + 20_000, 3.52)
+        assert [len(chunk) for chunk in line.ear.chunks] == [160, 8000, 8000, 4000, 160]
+
+    def test_the_timestamp_wraps_within_a_packet_and_within_a_gap(self) -> None:
+        line = Line(base=0xFFFF_FFFF - 100)
+        line.say(0, 1.0)
+        assert line.say(160, 1.02) == speech(160, 160)
+        line = Line(base=0xFFFF_FFFF - 200)
+        line.say(0, 1.0)
+        assert line.say(320, 1.04, lost=1)[160:] == speech(320, 160)
+
+    @pytest.mark.parametrize("samples", [1, 37, 80, 240, 320, 480])
+    def test_packets_of_any_length(self, line: Line, samples: int) -> None:
+        heard = b"".join(line.say(index * samples, 1.0 + index, samples=samples) for index in range(5))
+        assert heard == speech(0, 5 * samples)
+
+    def test_an_empty_packet_makes_no_sound_and_moves_nothing(self, line: Line) -> None:
+        line.say(0, 1.0)
+        assert line.say(160, 1.01, samples=0) == b""
+        assert line.say(160, 1.02) == speech(160, 160)
+
+    def test_a_packet_that_overlaps_the_one_before_is_trimmed_to_the_sample(self, line: Line) -> None:
+        line.say(0, 1.0)
+        assert line.say(100, 1.02) == speech(160, 100)
+        assert line.timeline.mending.trimmed_samples == 60
+
+
+class TestNewBeginnings:
+    def test_a_timestamp_that_jumps_beyond_a_minute_goes_on_where_the_line_is(self, line: Line) -> None:
+        line.say(0, 1.0)
+        assert line.say(MAX_GAP_TS + 161, 1.02) == speech(MAX_GAP_TS + 161, 160)
+        assert line.timeline.mending.rebased == 1
+        assert line.say(MAX_GAP_TS + 321, 1.04) == speech(MAX_GAP_TS + 321, 160)
+
+    def test_a_timestamp_that_jumps_back_goes_on_where_the_line_is(self, line: Line) -> None:
+        line.say(50_000, 1.0)
+        assert line.say(0, 1.02) == speech(0, 160)
+        assert line.say(160, 1.04) == speech(160, 160)
+        assert line.timeline.mending.rebased == 1
+
+    def test_a_rebased_line_neither_fills_nor_trims(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.timeline.rebase()
+        assert line.say(77_777, 1.02) == speech(77_777, 160)
+        assert len(line.ear.audio) == 320
+
+    def test_jumps_draw_on_one_allowance_so_that_few_packets_cannot_make_a_flood(self, line: Line) -> None:
+        line.say(0, 1.0)
+        for index in range(1, 50):
+            line.say(index * 200_000, 1.0 + index * 0.02)
+        assert len(line.ear.audio) < MAX_GAP_TS + 50 * 160 + 8000
+
+    def test_the_allowance_refills_with_time(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.say(160 + MAX_GAP_TS, 61.0)
+        assert line.timeline.mending.silence_samples == MAX_GAP_TS
+        line.say(320 + 2 * MAX_GAP_TS, 121.0)
+        assert line.timeline.mending.silence_samples == 2 * MAX_GAP_TS
+
+
+class TestClock:
+    def test_nothing_is_filled_before_the_first_packet_or_start(self, line: Line) -> None:
+        assert line.fill(100.0) == b""
+        assert line.timeline.deadline is None
+
+    def test_from_start_on_silence_flows_although_no_packet_ever_comes(self, line: Line) -> None:
+        line.timeline.start(10.0)
+        assert line.fill(10.1) == b""
+        assert line.fill(10.12) == SILENCE * 160
+        assert line.fill(11.1) == SILENCE * (8000 - 160)
+
+    def test_the_first_packet_after_silence_follows_on_it(self, line: Line) -> None:
+        line.timeline.start(10.0)
+        line.fill(11.0)
+        assert line.say(0, 11.01) == speech(0, 160)
+
+    def test_usual_jitter_never_looks_like_silence(self, line: Line) -> None:
+        line.say(0, 1.0)
+        for index in range(1, 200):
+            due = 1.0 + index * 0.02
+            late = due + (0.08 if index % 2 else 0.0)
+            assert line.fill(late) == b""
+            line.say(index * 160, late)
+        assert line.ear.audio == speech(0, 200 * 160)
+
+    def test_silence_lags_behind_the_time_the_next_packet_was_due(self, line: Line) -> None:
+        line.say(0, 1.0)
+        assert line.timeline.deadline == pytest.approx(1.0 + LAG_S + 0.02)
+        assert line.fill(1.119) == b""
+        assert line.fill(1.12) == SILENCE * 160
+        assert line.timeline.deadline == pytest.approx(1.14)
+        assert line.fill(1.20) == SILENCE * 640
+
+    def test_at_its_own_deadline_it_always_has_something_to_fill(self, line: Line) -> None:
+        line.say(0, 1234.567)
+        for _ in range(500):
+            deadline = line.timeline.deadline
+            assert deadline is not None
+            assert line.fill(deadline) == SILENCE * 160
+
+    def test_a_talkspurt_after_filled_silence_takes_its_own_place(self, line: Line) -> None:
+        line.say(0, 1.0)
+        for step in range(100):
+            line.fill(1.0 + step * 0.02)
+        resumed = line.say(16_000, 3.0)
+        assert resumed.endswith(speech(16_000, 160))
+        assert len(line.ear.audio) == 16_000 + 160
+        assert line.timeline.mending.trimmed_samples == 0
+
+    def test_audio_for_a_time_already_filled_is_trimmed_to_the_sample(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.fill(1.0 + LAG_S + 0.02)
+        assert line.say(100, 1.13) == speech(320, 0)
+        assert line.say(260, 1.13) == speech(320, 100)
+        assert line.say(420, 1.15) == speech(420, 160)
+
+    def test_after_a_stall_of_the_network_the_line_is_neither_longer_nor_shifted(self, line: Line) -> None:
+        for index in range(10):
+            line.say(index * 160, 1.0 + index * 0.02)
+        for step in range(25):
+            line.fill(1.18 + step * 0.02)
+        for index in range(10, 36):
+            line.say(index * 160, 1.70 + index * 0.0001)
+        for index in range(36, 60):
+            line.say(index * 160, 1.0 + index * 0.02)
+        audio = line.ear.audio
+        assert len(audio) == 60 * 160
+        assert audio[: 10 * 160] == speech(0, 10 * 160)
+        assert audio[40 * 160 :] == speech(40 * 160, 20 * 160)
+
+    def test_an_hour_of_silence_does_not_drift(self, line: Line) -> None:
+        line.say(0, 1.0)
+        now = 1.0
+        while now < 3601.0:
+            now += 0.0203
+            line.fill(now)
+        assert abs(len(line.ear.audio) - 160 - (now - 1.0 - LAG_S) * 8000) <= 160
+
+    def test_a_sender_whose_clock_is_slow_is_never_trimmed(self, line: Line) -> None:
+        for index in range(30_000):
+            arrival = 1.0 + index * 0.02 * 1.006
+            line.fill(arrival)
+            line.say(index * 160, arrival)
+        assert len(line.ear.audio) == 30_000 * 160
+        assert line.timeline.mending.trimmed_samples == 0
+
+    def test_a_straggler_does_not_stop_the_clock(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.fill(6.0)
+        line.say(160, 6.01)
+        assert len(line.fill(7.0)) == pytest.approx(8000, abs=160)
+
+
+class TestFrozenSender:
+    """On hold or mute many senders stop their timestamp too, and go on from where they were."""
+
+    def test_a_sender_whose_timestamp_stood_still_is_heard_whole(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.fill(11.0)
+        filled = len(line.ear.audio)
+        for index in range(1, 51):
+            line.say(index * 160, 11.0 + index * 0.02)
+        assert line.ear.audio[filled:] == speech(160, 50 * 160)
+        assert line.timeline.mending.trimmed_samples == 0
+
+    def test_a_word_too_short_for_a_verdict_is_heard_when_it_is_over(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.fill(11.0)
+        filled = len(line.ear.audio)
+        line.say(160, 11.02)
+        line.say(320, 11.04)
+        for step in range(10):
+            line.fill(11.04 + step * 0.02)
+        heard = line.ear.audio[filled:].replace(SILENCE, b"")
+        assert heard == speech(160, 320)
+
+    def test_packets_held_for_a_verdict_are_dropped_when_they_catch_up(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.fill(1.5)
+        filled = len(line.ear.audio)
+        for index in range(1, 30):
+            line.say(index * 160, 1.5 + index * 0.001)
+        assert len(line.ear.audio) == 30 * 160
+        assert line.timeline.mending.trimmed_samples == filled - 160
+
+
+class TestMarks:
+    """Comfort noise and telephone-events: packets without audio that say how far their sender's time went."""
+
+    def test_a_pause_after_a_mark_is_silence_and_no_loss(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.timeline.add_mark(line.base + 160, 1.02)
+        assert line.say(480, 1.06) == SILENCE * 320 + speech(480, 160)
+
+    def test_audio_between_the_marks_of_a_long_event_keeps_its_place(self, line: Line) -> None:
+        for index in range(20):
+            line.say(index * 160, 1.0 + index * 0.02)
+            line.timeline.add_mark(line.base + (index + 1) * 160, 1.0 + index * 0.02)
+        assert line.ear.audio == speech(0, 20 * 160)
+
+    def test_the_clock_fills_a_long_event_while_its_packets_come(self, line: Line) -> None:
+        line.say(0, 1.0)
+        for step in range(1, 51):
+            line.timeline.add_mark(line.base + 160 + step * 160, 1.0 + step * 0.02)
+            line.fill(1.0 + step * 0.02)
+        assert len(line.ear.audio) == pytest.approx(160 + 8000 - LAG_S * 8000, abs=160)
+        assert line.say(8160, 2.02).endswith(speech(8160, 160))
+        assert len(line.ear.audio) == 8160 + 160
+
+    def test_repeated_ends_of_an_event_do_not_hold_the_clock_back(self, line: Line) -> None:
+        line.say(0, 1.0)
+        for step in range(10):
+            line.timeline.add_mark(line.base + 320, 1.0 + step * 0.02)
+        assert len(line.fill(1.2 + 0.02)) >= 640
+
+    def test_a_mark_on_another_clock_is_ignored(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.timeline.add_mark(line.base + 2_000_000_000, 1.02)
+        line.timeline.add_mark(line.base + 90_000, 1.02)
+        assert line.fill(1.1) == b""
+        assert line.say(160, 1.1) == speech(160, 160)
+
+    def test_a_mark_before_any_audio_starts_the_clock(self, line: Line) -> None:
+        line.timeline.add_mark(123, 1.0)
+        assert line.fill(1.3) == SILENCE * 1600
+
+
+class TestHold:
+    def test_a_paused_line_is_not_filled(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.timeline.pause()
+        assert line.fill(50.0) == b""
+        assert line.timeline.deadline is None
+
+    def test_after_a_pause_the_line_goes_on_without_the_time_of_the_pause(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.timeline.pause()
+        line.timeline.start(50.0)
+        assert line.fill(50.02) == b""
+        assert line.say(123_456, 50.04) == speech(123_456, 160)
+
+
+def test_another_law_means_another_silence() -> None:
+    line = Line()
+    line.say(0, 1.0)
+    line.timeline.use_law(PCMA)
+    assert line.fill(1.12) == b"\xd5" * 160
+    assert line.timeline.is_recent(line.base + 100)
+
+
+def test_the_recent_past_is_what_was_said_in_the_last_seconds() -> None:
+    line = Line()
+    line.say(100_000, 1.0)
+    end = line.base + 100_160
+    recent = [line.timeline.is_recent(end + offset) for offset in (-80_001, -79_999, -1, 0, 160)]
+    assert recent == [False, True, True, False, False]
+
+
+def test_every_sample_given_out_is_accounted_for(line: Line) -> None:
+    end = 0
+    for second, (gap, lost) in enumerate([(0, 0), (500, 0), (0, 0), (320, 2), (-60, 0), (700_000, 0), (0, 0)]):
+        line.say(end + gap, 1.0 + second, lost=lost)
+        end += gap + 160
+    done = line.timeline.mending
+    assert (done.trimmed_samples, done.concealed_samples, done.silence_samples, done.rebased) == (60, 320, 500, 1)
+    assert len(line.ear.audio) == 7 * 160 - 60 + 320 + 500
