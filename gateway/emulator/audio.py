@@ -5,6 +5,7 @@ Samples are signed 16-bit mono in numpy arrays; wire bytes are little-endian. G.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -115,12 +116,15 @@ def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
     """A whole recording at another rate: its spectrum cut or extended. Not for streams (it needs both ends)."""
     if from_hz == to_hz or len(samples) == 0:
         return samples
-    wanted = max(1, round(len(samples) * to_hz / from_hz))
-    spectrum = np.fft.rfft(samples.astype(np.float64))
+    # A few samples of silence behind it make both lengths whole, or the time axis would be stretched a little.
+    block = from_hz // math.gcd(from_hz, to_hz)
+    padded = np.concatenate((samples, np.zeros(-len(samples) % block, dtype=np.int16)))
+    wanted = len(padded) // block * (to_hz // math.gcd(from_hz, to_hz))
+    spectrum = np.fft.rfft(padded.astype(np.float64))
     fitted = np.zeros(wanted // 2 + 1, dtype=np.complex128)
     kept = min(len(spectrum), len(fitted))
     fitted[:kept] = spectrum[:kept]
-    signal = np.fft.irfft(fitted, wanted) * (wanted / len(samples))
+    signal = np.fft.irfft(fitted, wanted) * (wanted / len(padded))
     return np.clip(np.rint(signal), -32768, 32767).astype(np.int16)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+import gateway.inworld.client_events as client
+import gateway.inworld.server_events as wire
 from gateway.base.clock import Deadlines, earliest
 from gateway.base.ids import IdSource
 from gateway.emulator.director import Director
@@ -19,8 +21,6 @@ from gateway.emulator.outbox import Outbox
 from gateway.emulator.responder import Responder
 from gateway.emulator.scenario import Scenario
 from gateway.emulator.session_settings import Refused, SessionSettings
-from gateway.inworld import client_events as client
-from gateway.inworld import server_events as wire
 from gateway.inworld.events import Strangeness, UnknownEvent, decode_audio, decode_client_event
 
 EXHAUSTED_NOTICE_EVERY_S = 1.0

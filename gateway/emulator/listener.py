@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gateway.inworld.server_events as wire
 from gateway.emulator.caller_audio import CallerAudio
 from gateway.emulator.director import Director
 from gateway.emulator.inspection import HeardTurn
@@ -11,7 +12,6 @@ from gateway.emulator.responder import Responder
 from gateway.emulator.session_settings import SessionSettings
 from gateway.emulator.speech import CallerTurn
 from gateway.emulator.turn_detector import SpeechStarted, SpeechStopped
-from gateway.inworld import server_events as wire
 
 WORD_MS = 280
 """A partial transcript gains a word this often."""

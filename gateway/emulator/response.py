@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import gateway.inworld.server_events as wire
 from gateway.emulator.audio import AudioFormat
 from gateway.emulator.inspection import SpokenResponse
 from gateway.emulator.items import Content, Item, Items, arguments_text, count_tokens
 from gateway.emulator.outbox import Outbox
 from gateway.emulator.scenario import ToolCall
 from gateway.emulator.speech import Delta, Speech
-from gateway.inworld import server_events as wire
 from gateway.inworld.events import encode_audio
 
 TOOL_GAP_S = 0.02
