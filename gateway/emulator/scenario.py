@@ -13,7 +13,8 @@ from gateway.inworld.events import SERVER_EVENTS
 
 KEY_VOICES = {**{digit: f"key_{digit}" for digit in "0123456789"}, "*": "key_star", "#": "key_pound"}
 """The packaged voice of each telephone key."""
-_KEYS = re.compile(r"[0-9*#]")
+_KEYS = re.compile(r"[0-9*#]|\b(?:star|asterisk|pound|hash)\b", re.IGNORECASE)
+_KEYS_BY_WORD = {"star": "*", "asterisk": "*", "pound": "#", "hash": "#"}
 
 Milliseconds = Annotated[int, Field(ge=0, le=600_000)]
 Speed = Annotated[float, Field(ge=0.1, le=1000)]
@@ -195,5 +196,5 @@ class Scenario(Part):
 
 
 def keys_named_in(text: str) -> list[str]:
-    """The telephone keys in a text item, in order: "The caller pressed 1#" names 1 and #."""
-    return _KEYS.findall(text)
+    """The telephone keys in a text item, in order: "pressed 1#" names 1 and #, and so does "1 pound"."""
+    return [_KEYS_BY_WORD.get(found.lower(), found) for found in _KEYS.findall(text)]

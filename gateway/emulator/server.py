@@ -39,7 +39,7 @@ class Emulator:
     """An Inworld Realtime service on ``host:port`` (0: any free port) that behaves as ``scenario`` says.
 
     With ``record``, ``sessions`` keeps everything every session received and sent, in order of arrival; without it,
-    only the live ones are there, with their counters.
+    only the live ones are there, with their counters. ``record_type`` may be a subclass that notes something else.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Emulator:
         *,
         record: bool = False,
         tls: ssl.SSLContext | None = None,
+        record_type: type[SessionRecord] | None = None,
     ) -> None:
         self.scenario = scenario or load_scenario()
         self.sessions: list[SessionRecord] = []
@@ -58,6 +59,7 @@ class Emulator:
         self._port = port
         self._record = record
         self._tls = tls
+        self._record_type = record_type
         self._meter = MessageMeter(self.scenario.limits.max_messages_per_second)
         self._admitted: weakref.WeakKeyDictionary[ServerConnection, Admitted] = weakref.WeakKeyDictionary()
         self._sessions_opened = 0
@@ -155,7 +157,7 @@ class Emulator:
 
     async def _serve(self, socket: ServerConnection) -> None:
         admitted = self._admitted[socket]
-        record = SessionRecord(
+        record = (self._record_type or SessionRecord)(
             admitted.key, time.monotonic(), is_full=self._record, authorization_scheme=admitted.authorization_scheme
         )
         self.sessions.append(record)

@@ -18,7 +18,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 
-from gateway.emulator import Emulator, Scenario, packaged_scenario
+from gateway.emulator import Emulator, Scenario, SessionRecord, packaged_scenario
 from gateway.emulator.audio import AudioFormat
 from gateway.emulator.recordings import VOICES, rendered
 
@@ -245,6 +245,18 @@ async def test_tests_can_wait_for_what_happens() -> None:
         await client.send("response.create")
         await emulator.wait_for_sent(record, "response.output_audio.delta", count=3)
         assert record.responses[0].first_audio_at is not None
+
+
+async def test_a_record_of_ones_own_can_note_something_else() -> None:
+    heard_at: list[float] = []
+
+    class Stopwatch(SessionRecord):
+        def note_caller_audio(self, audio_format: AudioFormat, wire: bytes) -> None:
+            heard_at.append(time.monotonic())
+
+    async with Emulator(record_type=Stopwatch) as emulator, session(emulator) as client:
+        await client.speak(SILENCE * 960)
+        await emulator.wait_until(lambda: len(heard_at) == 2)
 
 
 async def test_twenty_sessions_each_hear_their_own_greeting_at_once() -> None:

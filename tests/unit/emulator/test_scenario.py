@@ -80,6 +80,8 @@ def test_every_key_of_a_telephone_has_a_voice() -> None:
     assert set(KEY_VOICES) == set("0123456789*#")
     assert set(KEY_VOICES.values()) <= set(packaged_texts())
     assert keys_named_in("The caller pressed 1, then #.") == ["1", "#"]
+    assert keys_named_in("keys on the telephone keypad: 4 Star 0 pound") == ["4", "*", "0", "#"]
+    assert keys_named_in("the starfish compounds nothing") == []
 
 
 def test_eagerness_means_a_silence() -> None:
