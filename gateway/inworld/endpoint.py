@@ -30,8 +30,8 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         faults = []
-        if self._split().scheme not in _SCHEMES or not self._split().hostname:
-            faults.append("inworld.url: must be ws://HOST… or wss://HOST…")
+        if not _is_usable(self.url):
+            faults.append("inworld.url: must be ws://HOST[:PORT]/… or wss://HOST[:PORT]/…")
         if not all(_LOWEST_PRINTABLE <= ord(character) < 0x7F for character in self.api_key.reveal()):
             faults.append("inworld.api_key: has a blank, a line break or a foreign character; copy it again")
         if faults:
@@ -69,3 +69,11 @@ class Endpoint:
 
     def _split(self) -> SplitResult:
         return urlsplit(self.url)
+
+
+def _is_usable(url: str) -> bool:
+    try:
+        split = urlsplit(url)
+        return split.scheme in _SCHEMES and bool(split.hostname) and split.port != 0
+    except ValueError:  # a port that is none, half an IPv6 address
+        return False

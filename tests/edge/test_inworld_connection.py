@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import hashlib
 import json
 import struct
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -347,6 +349,25 @@ async def test_many_connections_leave_no_task_behind() -> None:
         await asyncio.gather(*(caller.connection.close() for caller in callers))
     assert all(isinstance(caller.events[-1], SessionClosed) for caller in callers)
     assert len({caller.connection.session_key for caller in callers}) == 20
+
+
+@on_both_loops
+async def test_a_closed_connection_needs_no_garbage_collector() -> None:
+    async with service(_agree_and_wait) as endpoint:
+        session = build_session({}, audio_format="audio/pcmu", call_id="c")
+        events: list[RealtimeEvent] = []
+        connection = RealtimeConnection(RealtimeProtocol(session, IdSource(1)), on_event=events.append, ids=IdSource())
+        gone = weakref.ref(connection)
+        gc.disable()
+        try:
+            await connection.connect(endpoint)
+            await asyncio.sleep(0.05)
+            await connection.close()
+            del connection
+            await asyncio.sleep(0.05)
+            assert gone() is None
+        finally:
+            gc.enable()
 
 
 async def _agree_and_wait(socket: ServerConnection) -> None:

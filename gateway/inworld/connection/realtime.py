@@ -137,7 +137,8 @@ class RealtimeConnection:
     async def close(self) -> None:
         """Ends the session within ``close_s`` and leaves neither socket nor timer nor task behind. Idempotent."""
         self.protocol.close(self._loop.time())
-        if self._transport is None:
+        transport = self._transport
+        if transport is None:
             self._abandon()
             return
         self.flush()
@@ -145,10 +146,11 @@ class RealtimeConnection:
             async with asyncio.timeout(self._limits.close_s):
                 await asyncio.shield(self._disconnected)
         except TimeoutError:
-            self._transport.disconnect(graceful=False)
+            transport.disconnect(graceful=False)
             await asyncio.shield(self._disconnected)
         with contextlib.suppress(Exception):  # the library keeps a parser error for whoever waits; it was reported
-            await self._transport.wait_disconnected()
+            await transport.wait_disconnected()
+        self._transport = None  # no cycle is left for the garbage collector, which seldom runs
 
     # --- the socket's side ----------------------------------------------------------------------------------------
 

@@ -102,7 +102,9 @@ def _explain(error: BaseException, endpoint: Endpoint, connect_s: float) -> Prov
             f"TLS with {where} failed: {reason}; check inworld.url and the system's certificates"
         )
     if isinstance(error, TimeoutError):
-        return ProviderUnreachable(f"{where} did not answer within {connect_s:g} s")
+        return ProviderUnreachable(
+            f"{where}: {error}" if str(error) else f"{where} did not answer within {connect_s:g} s"
+        )
     if isinstance(error, OSError | WSError):
         return ProviderUnreachable(f"{where} cannot be reached: {error}; check inworld.url and the network")
     return None

@@ -71,7 +71,7 @@ def test_where_to_connect(url: str, host: str, port: int, is_secure: bool) -> No
     assert (endpoint.host, endpoint.port, endpoint.is_secure) == (host, port, is_secure)
 
 
-@pytest.mark.parametrize("url", ["", "api.inworld.ai", "ftp://x", "wss://"])
+@pytest.mark.parametrize("url", ["", "api.inworld.ai", "ftp://x", "wss://", "ws://h:99999", "ws://h:p", "ws://[::1"])
 def test_a_url_that_is_none_is_a_fault_of_the_settings(url: str) -> None:
     with pytest.raises(SettingsError, match=r"inworld\.url"):
         at(url)
