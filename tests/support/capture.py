@@ -17,20 +17,9 @@ class Capture:
     def __init__(self, directory: Path, *hosts: str) -> None:
         self.path = directory / "capture.pcap"
         hosts_filter = " or ".join(f"host {host}" for host in hosts)
-        command = [
-            "tcpdump",
-            "-i",
-            "lo",
-            "-n",
-            "-U",
-            "-B",
-            "8192",
-            "-Z",
-            "root",
-            "-w",
-            self.path,
-            f"udp and ({hosts_filter})",
-        ]
+        # Immediate mode: otherwise the last second of packets waits in the kernel's ring and is lost at the end.
+        options = ["-i", "lo", "-n", "-U", "--immediate-mode", "-B", "8192", "-Z", "root"]
+        command = ["tcpdump", *options, "-w", self.path, f"udp and ({hosts_filter})"]
         self._tcpdump = ChildProcess("tcpdump", command, directory)
         self._wait_until_listening()
 
