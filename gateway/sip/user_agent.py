@@ -151,6 +151,10 @@ class UserAgent:
         """Calls not yet gone from signalling: one that was hung up counts until its BYE is answered."""
         return len(self._calls)
 
+    def live_flows(self) -> set[Flow]:
+        """The flows that calls live on: their connections are not idle, however long nothing is said."""
+        return {call.flow for call in self._calls.values() if call.flow is not None}
+
     # Commands on calls
 
     def ring(self, call: str, now: float, status: int = 180, headers: HeaderList = ()) -> None:

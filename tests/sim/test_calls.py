@@ -1,4 +1,4 @@
-"""Two user agents on a bad network: whatever is lost, doubled or overtaken, both ends agree at last and forget it all."""
+"""Two user agents on a bad network: whatever is lost, doubled or overtaken, both ends agree at last and forget it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several user agents on a network that exists only in virtual time: latency, loss, duplication, reordering, by seed."""
+"""Several user agents on a network in virtual time only: latency, loss, duplication, reordering, by seed."""
 
 from __future__ import annotations
 

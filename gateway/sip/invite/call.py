@@ -137,6 +137,13 @@ class Call:
         self.reinvite.start(now)
 
     @property
+    def flow(self) -> Flow | None:
+        """The flow this call lives on."""
+        if self.dialog is not None:
+            return self.dialog.flow
+        return self.inviting.flow if self.inviting is not None else None
+
+    @property
     def is_talking(self) -> bool:
         """Answered and not ended."""
         return self.state is CallState.TALKING

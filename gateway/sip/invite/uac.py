@@ -46,7 +46,7 @@ class InviteUac:
         self.early: dict[str, Dialog] = {}
         """Early dialogs by remote tag."""
         self._context = context
-        self._flow = invitation.flow
+        self.flow = invitation.flow
         self._request = self._make_invite(invitation)
         self._acks: dict[str, bytes] = {}
         self._call: Call | None = None
@@ -79,7 +79,7 @@ class InviteUac:
         """Send the INVITE."""
         self._call = call
         self._context.deadlines.set((call.id, "limit"), now + self._context.ring_limit_s)
-        self._client = self._context.table.send_request(self._request, self._flow, now, self)
+        self._client = self._context.table.send_request(self._request, self.flow, now, self)
 
     def receive_response(self, response: Response, now: float) -> None:
         """A response to the INVITE that is news."""
@@ -101,7 +101,7 @@ class InviteUac:
             return
         tag = response.to.tag or ""
         if tag and tag not in self.early and len(self.early) < MAX_FORKS:
-            dialog = Dialog.of_uac(self._request, response, self._flow)
+            dialog = Dialog.of_uac(self._request, response, self.flow)
             self.early[tag] = dialog
             self._context.dialogs[dialog.id] = self._call
         self._context.tell(CallRinging(self._call.id, response.status, offer_of(response), tag))
@@ -111,22 +111,22 @@ class InviteUac:
         tag = response.to.tag or ""
         known = self._acks.get(tag)
         if known is not None:
-            self._context.send(self._flow, known)
+            self._context.send(self.flow, known)
             return
         if len(self._acks) >= MAX_FORKS:
             return
         context = self._context
-        dialog = Dialog.of_uac(self._request, response, self._flow)
+        dialog = Dialog.of_uac(self._request, response, self.flow)
         ack = dialog.make_request("ACK", context.ids.branch(), context.identity, cseq=self._request.cseq.number)
         self._acks[tag] = ack.to_bytes()
-        context.send(self._flow, self._acks[tag])
+        context.send(self.flow, self._acks[tag])
         if len(self._acks) == 1 and not self._is_cancelled and self._call is not None:
             context.deadlines.clear((self._call.id, "limit"))
             self._call.established(dialog)
             context.tell(CallAnswered(self._call.id, response.body))
             return
         bye = dialog.make_request("BYE", context.ids.branch(), context.identity, headers=self._cancel_headers)
-        context.table.send_request(bye, self._flow, now, ByeOwner())
+        context.table.send_request(bye, self.flow, now, ByeOwner())
         if self._is_cancelled:
             self._leave_call()
 
@@ -152,7 +152,7 @@ class InviteUac:
             return
         self._has_sent_cancel = True
         cancel = make_cancel(self._request, (self._context.identity.user_agent, *self._cancel_headers))
-        self._context.table.send_request(cancel, self._flow, now, ByeOwner())
+        self._context.table.send_request(cancel, self.flow, now, ByeOwner())
         self._context.deadlines.set((self._call.id, "cancel"), now + self._context.timers.give_up_s)
 
     def give_up(self) -> None:

@@ -1,0 +1,296 @@
+"""The edge of SIP: sockets on one side, the user agent on the other, one timer between them.
+
+The rule is the same whatever happened: feed the core one thing, send everything it says, hand over every event, and
+arm the one loop timer for its next deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from gateway.base.clock import earliest
+from gateway.base.errors import CapacityError, LocalProtocolError
+from gateway.sip.events import Event
+from gateway.sip.flow import DEFAULT_PORT, Flow, SocketAddress, Transport
+from gateway.sip.grammar import SipParseError
+from gateway.sip.transport.limits import TransportLimits, TransportStats
+from gateway.sip.transport.listen_url import ListenUrl
+from gateway.sip.transport.local_address import LocalAddresses
+from gateway.sip.transport.tcp import TcpConnections
+from gateway.sip.transport.udp import UdpListener
+from gateway.sip.user_agent import UserAgent
+
+HeaderList = Iterable[tuple[str, str]]
+
+_log = logging.getLogger(__name__)
+
+_SWEEP_S = 5.0
+"""How often overdue TCP connections are looked for, while there are any."""
+
+
+class Endpoint:
+    """Listens where it is told and drives one user agent. All methods belong to the loop's thread.
+
+    ``on_event`` is called plainly, in order, and may call every command; what it raises is logged and goes no further.
+    """
+
+    def __init__(
+        self,
+        user_agent: UserAgent,
+        listen: Sequence[str | ListenUrl],
+        *,
+        on_event: Callable[[Event], None],
+        limits: TransportLimits | None = None,
+    ) -> None:
+        self.user_agent = user_agent
+        self.stats = TransportStats()
+        self.listening: tuple[ListenUrl, ...] = ()
+        """Where it really listens, in the order asked for; empty before ``start``."""
+        self._urls = [ListenUrl.parse(url) if isinstance(url, str) else url for url in listen]
+        self._on_event = on_event
+        self._limits = limits or TransportLimits()
+        self._routes = LocalAddresses()
+        self._udp: list[UdpListener] = []
+        self._udp_by_local: dict[SocketAddress, UdpListener] = {}
+        self._tcp = TcpConnections(
+            self._limits,
+            self.stats,
+            on_message=self._receive,
+            on_broken=self._receive_broken,
+            on_failed=self._fail,
+            on_opened=self._arm,
+        )
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed_for: float | None = None
+        self._next_sweep: float | None = None
+        self._is_driving = False
+        self._is_stopped = False
+
+    # Life
+
+    async def start(self) -> None:
+        """Bind everything, then begin to receive. Raises OSError, with nothing left bound."""
+        try:
+            listening: list[ListenUrl] = []
+            for url in self._urls:
+                if url.transport == "udp":
+                    listener = UdpListener(url, self._limits, self.stats, self._routes)
+                    self._udp.append(listener)
+                    listening.append(listener.url)
+                else:
+                    listening.append(await self._tcp.listen(url))
+        except OSError:
+            await self.stop()
+            raise
+        self.listening = tuple(listening)
+        loop = asyncio.get_running_loop()
+        for listener in self._udp:
+            listener.start(loop, self._datagram_handler(listener))
+        self.drive()
+
+    async def stop(self) -> None:
+        """Send what is still to be sent and close every socket. Calls are not ended: do that first."""
+        self._send_all()
+        self._is_stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for listener in self._udp:
+            listener.close()
+        self._udp.clear()
+        self._udp_by_local.clear()
+        await self._tcp.close()
+
+    def port(self, transport: Transport) -> int:
+        """The port of the first listener of a transport."""
+        for url in self.listening:
+            if url.transport == transport:
+                return url.port
+        raise LocalProtocolError(f"this endpoint does not listen on {transport}")
+
+    @property
+    def tcp_connections(self) -> int:
+        """TCP connections that are open."""
+        return len(self._tcp)
+
+    def flow_to(self, remote: SocketAddress, transport: Transport = "udp") -> Flow:
+        """The flow on which a call to ``remote`` (an IP literal and a port) is placed."""
+        try:
+            is_ipv6 = ipaddress.ip_address(remote[0]).version == 6
+        except ValueError:
+            raise LocalProtocolError(f"{remote[0]!r} is not an IP address; resolve the name first") from None
+        url = next((url for url in self.listening if url.transport == transport and url.is_ipv6 is is_ipv6), None)
+        if url is None and transport == "udp":
+            raise LocalProtocolError(f"no UDP listener of the address family of {remote[0]}")
+        host = None if url is not None and not url.is_wildcard else self._routes.toward(remote[0])
+        if host is None:
+            host = url.host if url is not None else ""
+        return Flow(transport, (host, url.port if url is not None else DEFAULT_PORT), remote)
+
+    # Commands of the call layer (see UserAgent)
+
+    def ring(self, call: str, status: int = 180, headers: HeaderList = ()) -> None:
+        """Send a provisional answer."""
+        self.user_agent.ring(call, time.monotonic(), status, headers)
+        self.drive()
+
+    def answer(self, call: str, body: bytes, headers: HeaderList = ()) -> None:
+        """Send 200 with our SDP."""
+        self.user_agent.answer(call, body, time.monotonic(), headers)
+        self.drive()
+
+    def reject(self, call: str, status: int, reason: str | None = None, headers: HeaderList = ()) -> None:
+        """Refuse an offered call."""
+        self.user_agent.reject(call, status, time.monotonic(), reason, headers)
+        self.drive()
+
+    def hang_up(self, call: str, headers: HeaderList = ()) -> None:
+        """BYE, CANCEL or 480."""
+        self.user_agent.hang_up(call, time.monotonic(), headers)
+        self.drive()
+
+    def answer_offer(self, call: str, body: bytes) -> None:
+        """Accept a re-INVITE."""
+        self.user_agent.answer_offer(call, body, time.monotonic())
+        self.drive()
+
+    def refuse_offer(self, call: str, status: int) -> None:
+        """Refuse a re-INVITE."""
+        self.user_agent.refuse_offer(call, status, time.monotonic())
+        self.drive()
+
+    def reoffer(self, call: str, body: bytes) -> None:
+        """Send a re-INVITE."""
+        self.user_agent.reoffer(call, body, time.monotonic())
+        self.drive()
+
+    def invite(
+        self,
+        target_uri: str,
+        flow: Flow,
+        *,
+        from_: str,
+        body: bytes,
+        to: str | None = None,
+        headers: HeaderList = (),
+    ) -> str:
+        """Place a call on a flow of ``flow_to``; returns its id before any event of it is handed over."""
+        if flow.transport == "udp" and self._udp_of(flow) is None:
+            raise CapacityError(f"no UDP listener at {flow.local}")
+        call = self.user_agent.invite(
+            target_uri, flow, from_=from_, body=body, now=time.monotonic(), to=to, headers=headers
+        )
+        # The caller must know the id before the first event names it.
+        asyncio.get_running_loop().call_soon(self.drive)
+        return call
+
+    # Driving
+
+    def drive(self) -> None:
+        """Send, hand over, arm. Commands from within an event handler are carried out by the drive that is running."""
+        if self._is_driving:
+            return
+        self._is_driving = True
+        try:
+            while True:
+                has_sent = self._send_all()
+                event = self.user_agent.next_event()
+                if event is not None:
+                    self._hand_over(event)
+                elif not has_sent:
+                    break
+        finally:
+            self._is_driving = False
+        self._arm()
+
+    def _send_all(self) -> bool:
+        outgoing = self.user_agent.take_outgoing()
+        for flow, data in outgoing:
+            if not self._send(flow, data):
+                self.stats.send_failures += 1
+                self.user_agent.flow_failed(flow, time.monotonic())
+        return bool(outgoing)
+
+    def _send(self, flow: Flow, data: bytes) -> bool:
+        if flow.transport == "tcp":
+            return self._tcp.send(flow, data)
+        listener = self._udp_of(flow)
+        return listener is not None and listener.send(data, flow.local[0], flow.remote)
+
+    def _udp_of(self, flow: Flow) -> UdpListener | None:
+        """The socket of a flow's local address; a wildcard one has many."""
+        listener = self._udp_by_local.get(flow.local)
+        if listener is None:
+            is_ipv6 = ":" in flow.remote[0]
+            fitting = (
+                candidate
+                for candidate in self._udp
+                if candidate.url.port == flow.local[1]
+                and candidate.url.is_ipv6 is is_ipv6
+                and (candidate.url.is_wildcard or candidate.url.host == flow.local[0])
+            )
+            listener = next(fitting, None)
+            if listener is not None:
+                self._udp_by_local[flow.local] = listener
+        return listener
+
+    def _hand_over(self, event: Event) -> None:
+        try:
+            self._on_event(event)
+        except Exception:  # noqa: BLE001 - a fault in one call's handling must not stop all others
+            self.stats.handler_faults += 1
+            _log.exception("the handler of %s failed", type(event).__name__)
+
+    def _arm(self) -> None:
+        if self._is_stopped:
+            return
+        if len(self._tcp) == 0:
+            self._next_sweep = None
+        elif self._next_sweep is None:
+            self._next_sweep = time.monotonic() + _SWEEP_S
+        deadline = earliest(self.user_agent.next_deadline(), self._next_sweep)
+        if deadline == self._armed_for and (self._timer is not None or deadline is None):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._armed_for = deadline
+        if deadline is not None:
+            delay = max(0.0, deadline - time.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
+
+    def _on_timer(self) -> None:
+        # The loop may round the delay down: never before what it was armed for, or it would spin.
+        now = max(time.monotonic(), self._armed_for or 0.0)
+        self._timer = None
+        if self._next_sweep is not None and now >= self._next_sweep:
+            self._next_sweep = None
+            self._tcp.sweep(now, self.user_agent.live_flows())
+        self.user_agent.handle_timeout(now)
+        self.drive()
+
+    # What the sockets bring
+
+    def _datagram_handler(self, listener: UdpListener) -> Callable[[bytes, SocketAddress, SocketAddress], None]:
+        def handle(data: bytes, local: SocketAddress, remote: SocketAddress) -> None:
+            self._udp_by_local[local] = listener
+            self._receive(data, Flow("udp", local, remote))
+
+        return handle
+
+    def _receive(self, data: bytes, flow: Flow) -> None:
+        self.user_agent.receive_message(data, flow, time.monotonic())
+        self.drive()
+
+    def _receive_broken(self, error: SipParseError, flow: Flow) -> None:
+        self.user_agent.receive_unreadable(error, flow)
+        self.drive()
+
+    def _fail(self, flow: Flow) -> None:
+        self.stats.send_failures += 1
+        self.user_agent.flow_failed(flow, time.monotonic())
+        self.drive()

@@ -1,0 +1,270 @@
+"""Two endpoints, and raw sockets, on loopback: whole calls over UDP and TCP, on asyncio's loop and on uvloop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+import uvloop
+
+from gateway.base.ids import IdSource
+from gateway.sip.admission import ALLOW
+from gateway.sip.events import (
+    CallAnswered,
+    CallCancelled,
+    CallConfirmed,
+    CallEnded,
+    CallOffered,
+    CallReoffered,
+    CallRinging,
+    EndCause,
+    Event,
+    ReofferAnswered,
+)
+from gateway.sip.framing import StreamFramer
+from gateway.sip.message import Request, Response, parse_message
+from gateway.sip.transaction.machine import TimerValues
+from gateway.sip.transport import Endpoint
+from gateway.sip.user_agent import UserAgent, UserAgentConfig
+from tests.support.sip_peer import ANSWER, OFFER, ack_for, invite, request
+
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.new_event_loop,
+    "uvloop": uvloop.new_event_loop,
+}
+QUICK = TimerValues(t1=0.1, t2=0.4, t4=0.1)
+LISTEN = ("udp://127.0.0.1:0", "tcp://127.0.0.1:0")
+
+
+@pytest.fixture(params=LOOPS)
+def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, None]], None]:
+    def run_to_end(main: Coroutine[Any, Any, None]) -> None:
+        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
+            runner.run(main)
+
+    return run_to_end
+
+
+class Telephone:
+    """An endpoint that answers what it is offered and remembers what it was told."""
+
+    def __init__(self, answers: bool = True, timers: TimerValues = QUICK) -> None:
+        self.events: list[Event] = []
+        self.answers = answers
+        config = UserAgentConfig(
+            advertise=lambda flow: flow.local, admit=lambda request, flow: ALLOW, timers=timers, user_agent="telephone"
+        )
+        self.endpoint = Endpoint(UserAgent(config, IdSource()), LISTEN, on_event=self._on_event)
+
+    def _on_event(self, event: Event) -> None:
+        self.events.append(event)
+        if isinstance(event, CallOffered):
+            self.endpoint.ring(event.call)
+            if self.answers:
+                self.endpoint.answer(event.call, ANSWER)
+        elif isinstance(event, CallReoffered):
+            self.endpoint.answer_offer(event.call, ANSWER)
+
+    def call(self, other: Telephone, transport: Any) -> str:
+        there = ("127.0.0.1", other.endpoint.port(transport))
+        flow = self.endpoint.flow_to(there, transport)
+        return self.endpoint.invite(f"sip:agent@127.0.0.1:{there[1]}", flow, from_="<sip:a@b.example>", body=OFFER)
+
+    async def told(self, kind: type[Any]) -> Any:
+        async with asyncio.timeout(5):
+            while True:
+                for event in self.events:
+                    if isinstance(event, kind):
+                        return event
+                await asyncio.sleep(0.002)
+
+    async def quiet(self) -> None:
+        """Until no call and no dialog is left. That transactions end too is shown on virtual time."""
+        agent = self.endpoint.user_agent
+        async with asyncio.timeout(10):
+            while (agent.dialogs, agent.calls) != (0, 0):
+                await asyncio.sleep(0.002)
+
+    async def __aenter__(self) -> Telephone:
+        await self.endpoint.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.endpoint.stop()
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("hangs_up", ["caller", "callee"])
+def test_a_whole_call(run: Callable[..., None], transport: str, hangs_up: str) -> None:
+    async def main() -> None:
+        async with Telephone() as caller, Telephone() as callee:
+            call = caller.call(callee, transport)
+            assert await caller.told(CallAnswered) == CallAnswered(call, ANSWER)
+            assert isinstance(await caller.told(CallRinging), CallRinging)
+            await callee.told(CallConfirmed)
+            offered = await callee.told(CallOffered)
+            assert offered.offer == OFFER
+            assert offered.flow.transport == transport
+            caller.endpoint.reoffer(call, OFFER)
+            await caller.told(ReofferAnswered)
+            ender, other = (caller, callee) if hangs_up == "caller" else (callee, caller)
+            ender.endpoint.hang_up(call if ender is caller else offered.call)
+            assert (await ender.told(CallEnded)).cause is EndCause.HUNG_UP
+            assert (await other.told(CallEnded)).cause is EndCause.BYE
+            await caller.quiet()
+            await callee.quiet()
+            assert caller.endpoint.stats.send_failures == callee.endpoint.stats.send_failures == 0
+
+    run(main())
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_cancel_while_ringing(run: Callable[..., None], transport: str) -> None:
+    async def main() -> None:
+        async with Telephone() as caller, Telephone(answers=False) as callee:
+            call = caller.call(callee, transport)
+            await caller.told(CallRinging)
+            caller.endpoint.hang_up(call)
+            await callee.told(CallCancelled)
+            await caller.quiet()
+            await callee.quiet()
+
+    run(main())
+
+
+def test_the_callee_hangs_up_after_the_tcp_connection_is_gone(run: Callable[..., None]) -> None:
+    async def main() -> None:
+        async with Telephone() as caller, Telephone() as callee:
+            caller.call(callee, "tcp")
+            await callee.told(CallConfirmed)
+            for connection in list(caller.endpoint._tcp._by_number.values()):
+                connection.abort()
+            while callee.endpoint.tcp_connections:
+                await asyncio.sleep(0.002)
+            callee.endpoint.hang_up((await callee.told(CallOffered)).call)
+            assert (await caller.told(CallEnded)).cause is EndCause.BYE
+            await callee.quiet()
+
+    run(main())
+
+
+def test_a_call_to_nobody_over_tcp_fails_at_once(run: Callable[..., None]) -> None:
+    async def main() -> None:
+        async with Telephone() as caller, Telephone() as gone:
+            port = gone.endpoint.port("tcp")
+            await gone.endpoint.stop()
+            flow = caller.endpoint.flow_to(("127.0.0.1", port), "tcp")
+            caller.endpoint.invite("sip:x@y.example", flow, from_="<sip:a@b.example>", body=OFFER)
+            assert (await caller.told(CallEnded)).cause is EndCause.FLOW_FAILED
+            await caller.quiet()
+
+    run(main())
+
+
+def test_raw_udp_an_invite_lost_ack_and_bye(run: Callable[..., None]) -> None:
+    """What a phone on another machine would see, datagram by datagram."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        phone = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        phone.setblocking(False)
+        phone.bind(("127.0.0.1", 0))
+        port = phone.getsockname()[1]
+
+        async def receive() -> Any:
+            return parse_message(await asyncio.wait_for(loop.sock_recv(phone, 65536), 3))
+
+        async with Telephone(timers=TimerValues(t1=0.1)) as callee:
+            gateway = ("127.0.0.1", callee.endpoint.port("udp"))
+            via = f"SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bKraw"
+            sent = invite(via=via, contact=f"<sip:phone@127.0.0.1:{port}>")
+            phone.sendto(sent.to_bytes(), gateway)
+            assert [(await receive()).status for _ in range(2)] == [100, 180]
+            first, second = await receive(), await receive()
+            assert first.status == 200
+            assert first.to_bytes() == second.to_bytes(), "no ACK yet: the 200 comes again"
+            phone.sendto(ack_for(sent, first, via=via + "2").to_bytes(), gateway)
+            await callee.told(CallConfirmed)
+            bye = request("BYE", to_tag=first.to.tag, cseq=2, via=via + "3")
+            phone.sendto(bye.to_bytes(), gateway)
+            answers = [await receive()]
+            while answers[-1].cseq.method != "BYE":
+                answers.append(await receive())
+            assert answers[-1].status == 200
+            phone.sendto(bye.to_bytes(), gateway)
+            assert (await receive()).status == 200
+            assert (await callee.told(CallEnded)).cause is EndCause.BYE
+        phone.close()
+
+    run(main())
+
+
+def test_raw_tcp_split_and_joined_messages(run: Callable[..., None]) -> None:
+    async def main() -> None:
+        async with Telephone() as callee:
+            reader, writer = await asyncio.open_connection("127.0.0.1", callee.endpoint.port("tcp"))
+            framer = StreamFramer()
+
+            async def receive() -> Request | Response:
+                while (message := framer.next_message()) is None:
+                    framer.receive_data(await asyncio.wait_for(reader.read(65536), 3))
+                return parse_message(message)
+
+            via = "SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bKraw"
+            sent = invite(via=via)
+            joined = request("OPTIONS", via=via + "1", call_id="ping").to_bytes() + sent.to_bytes()
+            writer.write(joined[:100])
+            await writer.drain()
+            await asyncio.sleep(0.01)
+            writer.write(joined[100:])
+            got = [await receive() for _ in range(4)]
+            assert [message.status for message in got if isinstance(message, Response)] == [200, 100, 180, 200]
+            assert isinstance(got[3], Response)
+            writer.write(ack_for(sent, got[3], via=via + "2").to_bytes())
+            await callee.told(CallConfirmed)
+            writer.write(b"\r\n\r\n")
+            writer.write(request("BYE", to_tag=got[3].to.tag, cseq=2, via=via + "3").to_bytes())
+            ended = await receive()
+            while ended.cseq.method != "BYE":
+                ended = await receive()
+            assert isinstance(ended, Response)
+            assert ended.status == 200
+            assert callee.endpoint.stats.keep_alives == 1
+            writer.close()
+
+    run(main())
+
+
+def test_a_stream_without_content_length_gets_400_and_is_closed(run: Callable[..., None]) -> None:
+    async def main() -> None:
+        async with Telephone() as callee:
+            reader, writer = await asyncio.open_connection("127.0.0.1", callee.endpoint.port("tcp"))
+            broken = invite(via="SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bKraw").to_bytes()
+            writer.write(broken.replace(b"Content-Length", b"X-Length"))
+            answer = await asyncio.wait_for(reader.read(), 3)
+            response = parse_message(answer)
+            assert isinstance(response, Response)
+            assert response.status == 400
+            assert "Content-Length" in response.reason
+            writer.close()
+
+    run(main())
+
+
+def test_a_hundred_calls_at_once(run: Callable[..., None]) -> None:
+    async def main() -> None:
+        async with Telephone() as caller, Telephone() as callee:
+            calls = [caller.call(callee, "udp" if number % 2 else "tcp") for number in range(100)]
+            async with asyncio.timeout(10):
+                while sum(isinstance(event, CallConfirmed) for event in callee.events) < 100:
+                    await asyncio.sleep(0.01)
+            for call in calls:
+                caller.endpoint.hang_up(call)
+            await caller.quiet()
+            await callee.quiet()
+            assert {event.cause for event in callee.events if isinstance(event, CallEnded)} == {EndCause.BYE}
+
+    run(main())

@@ -1,0 +1,189 @@
+"""All connections of an endpoint on loopback: accepting, opening, finding, falling back, limits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+
+from gateway.sip.flow import Flow
+from gateway.sip.grammar import SipParseError
+from gateway.sip.transport.limits import TransportLimits, TransportStats
+from gateway.sip.transport.listen_url import ListenUrl
+from gateway.sip.transport.tcp import TcpConnections
+from tests.support.network import free_tcp_port
+from tests.support.sip_peer import request
+
+OPTIONS = request("OPTIONS").to_bytes()
+
+
+class Side:
+    """One endpoint's connections and what they reported."""
+
+    def __init__(self, **limits: float) -> None:
+        self.messages: list[tuple[bytes, Flow]] = []
+        self.broken: list[SipParseError] = []
+        self.failed: list[Flow] = []
+        self.opened = 0
+        self.stats = TransportStats()
+        self.tcp = TcpConnections(
+            TransportLimits(**limits),  # type: ignore[arg-type]
+            self.stats,
+            on_message=lambda data, flow: self.messages.append((data, flow)),
+            on_broken=lambda error, flow: self.broken.append(error),
+            on_failed=self.failed.append,
+            on_opened=self._count,
+        )
+
+    def _count(self) -> None:
+        self.opened += 1
+
+    async def listen(self) -> tuple[str, int]:
+        url = await self.tcp.listen(ListenUrl("tcp", "127.0.0.1", 0))
+        return (url.host, url.port)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(3):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+def flow_to(remote: tuple[str, int]) -> Flow:
+    return Flow("tcp", ("127.0.0.1", 5060), remote)
+
+
+async def test_a_connection_is_opened_once_and_answers_come_back_on_it() -> None:
+    ours, theirs = Side(), Side()
+    there = await theirs.listen()
+    assert ours.tcp.send(flow_to(there), OPTIONS)
+    assert ours.tcp.send(flow_to(there), OPTIONS), "waits for the same connection"
+    await until(lambda: len(theirs.messages) == 2)
+    assert ours.tcp.send(flow_to(there), OPTIONS)
+    await until(lambda: len(theirs.messages) == 3)
+    assert len(ours.tcp) == len(theirs.tcp) == 1
+    data, flow = theirs.messages[0]
+    assert data == OPTIONS
+    assert flow.connection > 0
+    assert theirs.tcp.send(flow, OPTIONS)
+    await until(lambda: ours.messages)
+    assert ours.stats.connections_opened == 1
+    assert theirs.stats.connections_accepted == 1
+    assert ours.opened == theirs.opened == 1
+    await ours.tcp.close()
+    await theirs.tcp.close()
+    assert len(ours.tcp) == len(theirs.tcp) == 0
+
+
+async def test_an_answer_whose_connection_is_gone_goes_to_where_the_peer_listens() -> None:
+    ours, theirs = Side(), Side()
+    here, there = await ours.listen(), await theirs.listen()
+    ours.tcp.send(flow_to(there), OPTIONS)
+    await until(lambda: theirs.messages)
+    _, flow = theirs.messages[0]
+    next(iter(ours.tcp._by_number.values())).abort()
+    await until(lambda: len(theirs.tcp) == 0)
+    assert not theirs.tcp.send(flow, OPTIONS), "the port it came from is nobody's"
+    assert theirs.tcp.send(flow.with_fallback(here), OPTIONS)
+    await until(lambda: ours.messages)
+    assert theirs.tcp.send(flow.with_fallback(here), OPTIONS)
+    await until(lambda: len(ours.messages) == 2)
+    assert len(theirs.tcp) == 1, "the new connection is used again"
+    await ours.tcp.close()
+    await theirs.tcp.close()
+
+
+async def test_a_peer_that_refuses_fails_each_flow_that_waited() -> None:
+    ours = Side()
+    nowhere = ("127.0.0.1", free_tcp_port())
+    other = Flow("tcp", ("127.0.0.1", 5061), nowhere)
+    for flow in (flow_to(nowhere), other, flow_to(nowhere)):
+        assert ours.tcp.send(flow, OPTIONS)
+    await until(lambda: len(ours.failed) == 2)
+    assert set(ours.failed) == {flow_to(nowhere), other}
+    assert not ours.tcp._opening
+    await ours.tcp.close()
+
+
+async def test_what_waits_for_a_connection_is_bounded() -> None:
+    ours = Side(waiting_messages=3)
+    there = await Side().listen()
+    assert [ours.tcp.send(flow_to(there), OPTIONS) for _ in range(5)] == [True, True, True, False, False]
+    await ours.tcp.close()
+
+
+async def test_too_many_connections_are_turned_away() -> None:
+    theirs = Side(connections=10, connections_per_host=2)
+    there = await theirs.listen()
+    links = [await asyncio.open_connection(*there) for _ in range(4)]
+    await until(lambda: theirs.stats.connections_refused == 2)
+    assert len(theirs.tcp) == 2
+    for _, writer in links:
+        writer.close()
+    await until(lambda: len(theirs.tcp) == 0)
+    assert not theirs.tcp._per_host
+    reader, writer = await asyncio.open_connection(*there)
+    await until(lambda: len(theirs.tcp) == 1)
+    writer.close()
+    await theirs.tcp.close()
+
+
+async def test_opening_counts_against_the_limit_too() -> None:
+    ours = Side(connections=1)
+    first, second = await Side().listen(), await Side().listen()
+    assert ours.tcp.send(flow_to(first), OPTIONS)
+    assert not ours.tcp.send(flow_to(second), OPTIONS)
+    await ours.tcp.close()
+
+
+async def test_the_sweep_closes_idle_connections_and_spares_those_of_calls() -> None:
+    theirs = Side(idle_timeout_s=100, first_message_timeout_s=100)
+    there = await theirs.listen()
+    (_, idle), (_, busy) = [await asyncio.open_connection(*there) for _ in range(2)]
+    idle.write(OPTIONS)
+    busy.write(OPTIONS)
+    await until(lambda: len(theirs.messages) == 2)
+    in_call = next(flow for _, flow in theirs.messages if flow.remote == busy.get_extra_info("sockname"))
+    now = time.monotonic()
+    theirs.tcp.sweep(now + 99, {in_call})
+    assert theirs.stats.connections_timed_out == 0
+    theirs.tcp.sweep(now + 101, {in_call})
+    await until(lambda: len(theirs.tcp) == 1)
+    assert theirs.stats.connections_timed_out == 1
+    theirs.tcp.sweep(now + 101, set())
+    await until(lambda: len(theirs.tcp) == 0)
+    idle.close()
+    busy.close()
+    await theirs.tcp.close()
+
+
+async def test_a_broken_stream_is_reported() -> None:
+    theirs = Side()
+    there = await theirs.listen()
+    reader, writer = await asyncio.open_connection(*there)
+    writer.write(OPTIONS.replace(b"Content-Length: 0", b"Content-Length: x"))
+    assert await reader.read() == b""
+    assert len(theirs.broken) == 1
+    assert theirs.stats.streams_broken == 1
+    writer.close()
+    await theirs.tcp.close()
+
+
+async def test_closing_gives_up_what_is_being_opened() -> None:
+    ours = Side()
+    there = await Side().listen()
+    ours.tcp.send(flow_to(there), OPTIONS)
+    await ours.tcp.close()
+    assert not ours.tcp._opening
+    assert not ours.tcp._tasks
+    assert ours.failed == []
+
+
+async def test_a_taken_port_is_an_error() -> None:
+    theirs = Side()
+    there = await theirs.listen()
+    with pytest.raises(OSError):
+        await Side().tcp.listen(ListenUrl("tcp", *there))
+    await theirs.tcp.close()
