@@ -271,8 +271,8 @@ class Call:
         self._answered_at = now
         self.setup_s = now - self._began
         self._media.stream.update(agreement.stream, now)
-        self._media.start()
         self._signalling.answer(self.identity.sip_call, agreement.description)
+        self._media.start()
         self._media_check = now + _MEDIA_CHECK_S if self._limits.media_silence_s else None
         self._journal.record(EventName.CALL_ANSWERED, now, codec=agreement.stream.codec, setup_s=round(self.setup_s, 3))
 

@@ -30,7 +30,7 @@ class Phone:
         self._leg = RtpLeg(address, payload_type=0, telephone_event_payload_type=_TELEPHONE_EVENT)
         config = UserAgentConfig(advertise=lambda flow: flow.local, admit=lambda request, flow: ALLOW)
         self._sip = Endpoint(UserAgent(config, IdSource()), [f"udp://{address}:0"], on_event=self._on_event)
-        self._answer: bytes | None = None
+        self.answer: bytes | None = None
         self._refusal: str | None = None
         self._call = ""
         self.dialled_at = self.answered_at = 0.0
@@ -45,20 +45,28 @@ class Phone:
         await self._leg.close()
         await self._sip.stop()
 
-    async def dial(self, host: str, port: int) -> None:
-        """Calls an agent there and returns when it was answered. Raises TimeoutError, or RuntimeError when refused."""
+    async def dial(self, host: str, port: int, callee: str = "agent") -> None:
+        """Calls somebody there and returns when it was answered. Raises TimeoutError, or RuntimeError when refused."""
         offer = create_offer(LocalMedia(address=self._address, port=self._leg.port, session_id=1, codecs=("PCMU",)))
         flow = self._sip.flow_to((host, port))
+        self._forget_last_call()
         self.dialled_at = time.monotonic()
         self._call = self._sip.invite(
-            f"sip:agent@{host}:{port}", flow, from_=f"<sip:caller@{self._address}>", body=offer
+            f"sip:{callee}@{host}:{port}", flow, from_=f"<sip:caller@{self._address}>", body=offer
         )
-        await self.wait_until(lambda: self._answer is not None or self._refusal is not None, 15)
-        if self._answer is None:
+        await self.wait_until(lambda: self._has_final_answer, 15)
+        if self.answer is None:
             raise RuntimeError(f"the gateway refused the call: {self._refusal}")
         local = LocalMedia(address=self._address, port=self._leg.port, session_id=1, codecs=("PCMU",))
-        audio = accept_answer(local, parse_description(self._answer))
+        audio = accept_answer(local, parse_description(self.answer))
         self._leg.start((audio.remote_address, audio.remote_port))
+
+    def _forget_last_call(self) -> None:
+        self.answer = self._refusal = self.ended_at = None
+
+    @property
+    def _has_final_answer(self) -> bool:
+        return self.answer is not None or self._refusal is not None
 
     def hang_up(self) -> None:
         """Puts the receiver down."""
@@ -68,7 +76,7 @@ class Phone:
         match event:
             case CallAnswered(body=body):
                 self.answered_at = time.monotonic()
-                self._answer = body
+                self.answer = body
             case CallRefused(status=status, reason=reason):
                 self._refusal = f"{status} {reason}"
             case CallEnded():

@@ -1,0 +1,109 @@
+"""The door, the limits and the bookkeeping of calls, on real sockets of loopback."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.call.termination import EndReason
+from gateway.demo.phone import Phone
+from gateway.emulator.scenario import Scenario
+from gateway.sip.admission import Allow, Refuse, Silence
+from gateway.sip.flow import Flow
+from gateway.sip.message import make_request
+from tests.support.stage import NOTHING, Stage, leftovers
+
+OPTIONS = make_request("OPTIONS", "sip:agent@127.0.0.1", headers=())
+
+
+def flow_from(host: str) -> Flow:
+    return Flow("udp", ("127.0.0.1", 5060), (host, 5060))
+
+
+async def test_sources_of_no_trunk_get_silence_or_403_as_set() -> None:
+    async with Stage() as stage:
+        assert isinstance(stage.gateway.directory.admit(OPTIONS, flow_from("127.9.9.9")), Allow)
+        verdict = stage.gateway.directory.admit(OPTIONS, flow_from("198.51.100.1"))
+        assert verdict == Silence("unknown_callers")
+    async with Stage(unknown_callers="403") as stage:
+        verdict = stage.gateway.directory.admit(OPTIONS, flow_from("198.51.100.1"))
+        assert isinstance(verdict, Refuse)
+        assert (verdict.status, verdict.rule) == (403, "unknown_callers")
+
+
+async def test_a_call_that_fits_no_route_is_404_and_costs_nothing() -> None:
+    async with Stage(routes=[{"to": "sales", "agent": "demo"}]) as stage:
+        with pytest.raises(RuntimeError, match="404"):
+            await stage.dial(callee="nobody")
+        assert stage.refusals("no_route") == 1
+        assert stage.emulator.sessions == []
+        await stage.dial(callee="sales")
+        assert stage.events[0].details["callee"] == "sales"
+        assert stage.events[0].details["rule"] == "routes[0]"
+
+
+@pytest.mark.parametrize(
+    ("section", "rule"),
+    [
+        ({"node": {"max_calls": 1}}, "node.max_calls"),
+        ({"trunks": {"demo": {"accept_from": ["127.0.0.0/8"], "max_calls": 1}}}, "trunk.max_calls"),
+        ({"inworld": {"max_sessions": 1}}, "inworld.max_sessions"),
+    ],
+)
+async def test_a_full_house_is_503_and_the_call_inside_goes_on(section: dict[str, object], rule: str) -> None:
+    async with Stage(**section) as stage:  # type: ignore[arg-type]
+        await stage.dial()
+        second = Phone("127.0.0.1")
+        await second.start()
+        try:
+            with pytest.raises(RuntimeError, match="503"):
+                await stage.dial(second)
+        finally:
+            await second.stop()
+        assert stage.refusals(rule) == 1
+        if rule != "trunk.max_calls":
+            assert stage.gateway.directory.why_not_ready() == f"{rule} reached"
+        assert stage.gateway.directory.live == 1
+        assert stage.phone.ended_at is None
+
+
+async def test_no_free_port_is_503_and_not_500() -> None:
+    async with Stage(media={"ports": "20000-20001"}) as stage:
+        taken = stage.gateway.media.pool.acquire(0.0)
+        try:
+            with pytest.raises(RuntimeError, match="503"):
+                await stage.dial()
+        finally:
+            stage.gateway.media.pool.release(taken, 0.0)
+        assert stage.refusals("no_media_port") == 1
+
+
+async def test_an_agents_session_that_cannot_be_built_is_500_and_the_caller_does_not_ring_for_ever() -> None:
+    broken = {"demo": {"session": {"audio": "not a mapping"}}}
+    async with Stage(agents=broken) as stage:
+        with pytest.raises(RuntimeError, match="500"):
+            await stage.dial()
+        assert leftovers(stage.gateway) == NOTHING
+
+
+async def test_ending_all_calls_says_why_in_the_events() -> None:
+    async with Stage() as stage:
+        await stage.dial()
+        stage.gateway.directory.end_all(EndReason.API)
+        await stage.phone.wait_until(lambda: stage.phone.ended_at is not None, 5)
+        assert stage.events[-1].details["reason"] == "api"
+
+
+async def test_one_timer_serves_the_deadlines_of_all_calls() -> None:
+    agents = {"demo": {"limits": {"duration_s": 1}, "greeting": {"instructions": "Greet."}}}
+    async with Stage(Scenario(), agents=agents) as stage:
+        second = Phone("127.0.0.1")
+        await second.start()
+        try:
+            await stage.dial()
+            await stage.dial(second)
+            await stage.phone.wait_until(lambda: None not in (stage.phone.ended_at, second.ended_at), 10)
+        finally:
+            await second.stop()
+        reasons = [event.details["reason"] for event in stage.events if event.name.value == "call.ended"]
+        assert reasons == ["max_duration", "max_duration"]
+        await stage.phone.wait_until(lambda: leftovers(stage.gateway) == NOTHING, 5)
