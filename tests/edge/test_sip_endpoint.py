@@ -30,6 +30,7 @@ from gateway.sip.transaction.machine import TimerValues
 from gateway.sip.transport import Endpoint
 from gateway.sip.user_agent import UserAgent, UserAgentConfig
 from tests.support.sip_peer import ANSWER, OFFER, ack_for, invite, request
+from tests.support.waiting import until
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
@@ -74,19 +75,13 @@ class Telephone:
         return self.endpoint.invite(f"sip:agent@127.0.0.1:{there[1]}", flow, from_="<sip:a@b.example>", body=OFFER)
 
     async def told(self, kind: type[Any]) -> Any:
-        async with asyncio.timeout(5):
-            while True:
-                for event in self.events:
-                    if isinstance(event, kind):
-                        return event
-                await asyncio.sleep(0.002)
+        await until(lambda: any(isinstance(event, kind) for event in self.events))
+        return next(event for event in self.events if isinstance(event, kind))
 
     async def quiet(self) -> None:
         """Until no call and no dialog is left. That transactions end too is shown on virtual time."""
         agent = self.endpoint.user_agent
-        async with asyncio.timeout(10):
-            while (agent.dialogs, agent.calls) != (0, 0):
-                await asyncio.sleep(0.002)
+        await until(lambda: (agent.dialogs, agent.calls) == (0, 0), 10)
 
     async def __aenter__(self) -> Telephone:
         await self.endpoint.start()
@@ -142,8 +137,7 @@ def test_the_callee_hangs_up_after_the_tcp_connection_is_gone(run: Callable[...,
             await callee.told(CallConfirmed)
             for connection in list(caller.endpoint._tcp._by_number.values()):
                 connection.abort()
-            while callee.endpoint.tcp_connections:
-                await asyncio.sleep(0.002)
+            await until(lambda: callee.endpoint.tcp_connections == 0)
             callee.endpoint.hang_up((await callee.told(CallOffered)).call)
             assert (await caller.told(CallEnded)).cause is EndCause.BYE
             await callee.quiet()
@@ -258,9 +252,7 @@ def test_a_hundred_calls_at_once(run: Callable[..., None]) -> None:
     async def main() -> None:
         async with Telephone() as caller, Telephone() as callee:
             calls = [caller.call(callee, "udp" if number % 2 else "tcp") for number in range(100)]
-            async with asyncio.timeout(10):
-                while sum(isinstance(event, CallConfirmed) for event in callee.events) < 100:
-                    await asyncio.sleep(0.01)
+            await until(lambda: sum(isinstance(event, CallConfirmed) for event in callee.events) == 100, 10)
             for call in calls:
                 caller.endpoint.hang_up(call)
             await caller.quiet()

@@ -20,6 +20,7 @@ from gateway.sip.transport.endpoint import Endpoint
 from gateway.sip.user_agent import UserAgent, UserAgentConfig
 from tests.support.network import free_udp_port
 from tests.support.sip_peer import ANSWER, OFFER, ack_for, invite, request
+from tests.support.waiting import until
 
 QUICK = TimerValues(t1=0.02, t2=0.08, t4=0.05)
 
@@ -61,12 +62,6 @@ async def phone() -> AsyncIterator[Phone]:
     phone = Phone()
     yield phone
     phone.socket.close()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(3):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def test_an_options_ping_is_answered(phone: Phone) -> None:

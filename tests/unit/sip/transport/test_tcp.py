@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 
 import pytest
 
@@ -15,6 +14,7 @@ from gateway.sip.transport.listen_url import ListenUrl
 from gateway.sip.transport.tcp import TcpConnections
 from tests.support.network import free_tcp_port
 from tests.support.sip_peer import request
+from tests.support.waiting import until
 
 OPTIONS = request("OPTIONS").to_bytes()
 
@@ -43,12 +43,6 @@ class Side:
     async def listen(self) -> tuple[str, int]:
         url = await self.tcp.listen(ListenUrl("tcp", "127.0.0.1", 0))
         return (url.host, url.port)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(3):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 def flow_to(remote: tuple[str, int]) -> Flow:
@@ -124,7 +118,7 @@ async def test_too_many_connections_are_turned_away() -> None:
         writer.close()
     await until(lambda: len(theirs.tcp) == 0)
     assert not theirs.tcp._per_host
-    reader, writer = await asyncio.open_connection(*there)
+    _, writer = await asyncio.open_connection(*there)
     await until(lambda: len(theirs.tcp) == 1)
     writer.close()
     await theirs.tcp.close()

@@ -13,6 +13,7 @@ from gateway.sip.transport.limits import TransportLimits, TransportStats
 from gateway.sip.transport.listen_url import ListenUrl
 from gateway.sip.transport.local_address import LocalAddresses
 from gateway.sip.transport.udp import UdpListener
+from tests.support.waiting import until
 
 Received = tuple[bytes, SocketAddress, SocketAddress]
 
@@ -33,9 +34,7 @@ class Listening:
         self.listener.start(loop, lambda data, local, remote: self.received.append((data, local, remote)))
 
     async def until(self, count: int) -> None:
-        async with asyncio.timeout(2):
-            while len(self.received) < count:
-                await asyncio.sleep(0.001)
+        await until(lambda: len(self.received) >= count)
 
     def close(self) -> None:
         self.listener.close()

@@ -1,0 +1,13 @@
+"""Waiting for what real sockets bring."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+
+async def until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:
+    """Returns once ``condition`` holds; TimeoutError when it never does."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - conditions of other people's objects have no event to wait for
+            await asyncio.sleep(0.001)
