@@ -93,10 +93,13 @@ def version() -> None:
 
 
 def _load(config: Path) -> Any:
+    from gateway.call.profile import check_agents
     from gateway.settings.load import load_settings
 
     try:
-        return load_settings(config, os.environ)
+        settings = load_settings(config, os.environ)
+        check_agents(settings)
+        return settings
     except SettingsError as error:
         for fault in error.faults:
             print(fault, file=sys.stderr)

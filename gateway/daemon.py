@@ -7,7 +7,7 @@ import contextlib
 import gc
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gateway import __version__
@@ -19,6 +19,7 @@ from gateway.call.assembly import CallAssembly
 from gateway.call.directory import CallDirectory
 from gateway.call.event_sinks import MeteredEvents, log_event
 from gateway.call.journal import EventSink
+from gateway.call.profile import check_agents
 from gateway.call.termination import EndReason
 from gateway.emulator.server import Emulator
 from gateway.inworld.endpoint import Endpoint as ProviderEndpoint
@@ -58,6 +59,7 @@ class Gateway:
 
     async def _start(self) -> None:
         settings, addresses = self.settings, AdvertisedAddresses(self.settings)
+        check_agents(settings)
         provider = await self._provider()
         ports = settings.media.ports
         self.media = MediaEngine(_media_bind_address(settings), range(ports.first, ports.last + 1), ids=self._ids)
@@ -84,7 +86,8 @@ class Gateway:
             sinks=self._sinks,
         )
         self.directory.attach(self.sip, self.assembly)
-        await self.sip.start()
+        with _naming("sip.listen", ", ".join(map(str, settings.sip.listen))):
+            await self.sip.start()
         self._stack.push_async_callback(self.sip.stop)
         await self._start_control()
         self._watch_tables()
@@ -106,7 +109,8 @@ class Gateway:
             self.metrics, not_ready=self.directory.why_not_ready, serves_metrics=self.settings.control.metrics
         )
         self.control = ControlServer(app, host=address.host, port=address.port)
-        await self.control.start()
+        with _naming("control.listen", str(address)):
+            await self.control.start()
         self._stack.push_async_callback(self.control.stop)
 
     def _watch_tables(self) -> None:
@@ -135,6 +139,7 @@ class Gateway:
 
     def reload(self, settings: Settings) -> list[str]:
         """Takes new settings for calls to come; answers with the sections that need a restart and were left alone."""
+        check_agents(settings)
         fixed = [
             name
             for name in ("node", "sip", "media", "inworld", "control")
@@ -161,6 +166,16 @@ class Gateway:
             async with asyncio.timeout(limit_s):
                 while self.sip.user_agent.calls:  # noqa: ASYNC110 - once, at the end, a few rounds
                     await asyncio.sleep(_POLL_S)
+
+
+@contextlib.contextmanager
+def _naming(key: str, address: str) -> Iterator[None]:
+    """Says which setting named the address that cannot be had."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise GatewayError(f"{key}: cannot listen on {address}: {reason}; stop what uses it or change {key}") from error
 
 
 def _media_bind_address(settings: Settings) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.base.errors import SettingsError
 from gateway.call.actions import HANG_UP, TOOL_DECLARATIONS
 from gateway.call.conversation import AgentProfile
 from gateway.call.turn import InterruptionPolicy
@@ -62,6 +63,21 @@ def session_for(
         if isinstance(detection, Mapping):
             session["audio"]["input"]["turn_detection"] = {**detection, "interrupt_response": False}
     return session
+
+
+def check_agents(settings: Settings) -> None:
+    """Builds every agent's session once, so that a wrong one is a fault of the settings and not of the first call.
+
+    Raises SettingsError with all faults.
+    """
+    faults: list[str] = []
+    for name, agent in settings.agents.items():
+        try:
+            session_for(agent, profile_of(agent), audio_format="audio/pcmu", call_id="check")
+        except SettingsError as error:
+            faults += [f"agents.{name}.{fault}" for fault in error.faults]
+    if faults:
+        raise SettingsError(faults)
 
 
 def _greeting_instructions(greeting: GreetingSettings | None) -> str | None:

@@ -14,6 +14,9 @@ import structlog
 
 from gateway.base.redact import Secret, redact_text
 
+_CHATTY = ("uvicorn", "websockets", "asyncio", "httpx")
+"""Libraries that report their own ordinary comings and goings at INFO."""
+
 Logger = structlog.typing.FilteringBoundLogger
 
 
@@ -50,6 +53,8 @@ def configure_logs(*, level: str = "info", json_lines: bool | None = None, strea
     handler = logging.StreamHandler(out)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=renderer))
     logging.basicConfig(handlers=[handler], level=max(number, logging.INFO), force=True)
+    for chatty in _CHATTY:
+        logging.getLogger(chatty).setLevel(max(number, logging.WARNING))
 
 
 def get_logger(**context: Any) -> Logger:

@@ -77,9 +77,11 @@ async def test_no_free_port_is_503_and_not_500() -> None:
         assert stage.refusals("no_media_port") == 1
 
 
-async def test_an_agents_session_that_cannot_be_built_is_500_and_the_caller_does_not_ring_for_ever() -> None:
-    broken = {"demo": {"session": {"audio": "not a mapping"}}}
-    async with Stage(agents=broken) as stage:
+async def test_a_fault_of_ours_is_500_and_the_caller_does_not_ring_for_ever() -> None:
+    async with Stage() as stage:
+        agents = stage.gateway.settings.agents["demo"].model_copy(update={"session": {"audio": "not a mapping"}})
+        broken = stage.gateway.settings.model_copy(update={"agents": {"demo": agents}})
+        stage.gateway.assembly.apply(broken)  # past the check that start and reload make
         with pytest.raises(RuntimeError, match="500"):
             await stage.dial()
         assert leftovers(stage.gateway) == NOTHING

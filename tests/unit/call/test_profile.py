@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.call.profile import profile_of, route_call, session_for
+import pytest
+
+from gateway.base.errors import SettingsError
+from gateway.call.profile import check_agents, profile_of, route_call, session_for
 from gateway.settings.schema import AgentSettings, Settings
 
 
@@ -73,3 +76,12 @@ def test_an_agent_that_is_never_interrupted_tells_the_provider_so() -> None:
     quiet = agent(interruption={"mode": "off"})
     session = session_for(quiet, profile_of(quiet), audio_format="audio/pcmu", call_id="c-1")
     assert session["audio"]["input"]["turn_detection"]["interrupt_response"] is False
+
+
+def test_agents_whose_session_cannot_be_built_are_all_named_before_any_call_comes() -> None:
+    check_agents(settings())
+    broken = {"desk": {"session": {"audio": "loud"}}, "sales": {"session": {"providerData": 3}}}
+    with pytest.raises(SettingsError) as refused:
+        check_agents(settings(agents=broken))
+    assert len(refused.value.faults) == 2
+    assert refused.value.faults[0].startswith("agents.desk.session.audio must be a mapping")
