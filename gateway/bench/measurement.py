@@ -60,6 +60,8 @@ class Measurement:
     greetings_heard: int | None = None
     provider_cpu_us_per_call_second: float | None = None
     meter_cpu_us_per_call_second: float | None = None
+    bystanders_cpu_pct: float | None = None
+    """What everybody else on the machine used meanwhile, in % of one core: pacing suffers from it."""
     notes: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -76,6 +78,14 @@ def take_cost(measurement: Measurement, cost: Cost, provider_us: int | None, met
         measurement.provider_cpu_us_per_call_second = round(provider_us / call_seconds, 1)
     grown_kb = cost.rss_loaded_kb - cost.rss_before_kb
     measurement.rss_kb_per_call = round(grown_kb / measurement.calls, 1)
+
+
+def take_bystanders(measurement: Measurement, others_us: int) -> None:
+    """Puts in what the rest of the machine used, and says so when it is enough to spoil the figures."""
+    measurement.bystanders_cpu_pct = round(max(others_us, 0) / measurement.seconds / 10_000, 1)
+    if measurement.bystanders_cpu_pct > 25:
+        share = f"{measurement.bystanders_cpu_pct:.0f} % of a core"
+        measurement.notes.append(f"other programs used {share} meanwhile: repeat it on a quiet machine")
 
 
 def take_delivery(measurement: Measurement, calls: Sequence[CallPackets], window: Window) -> None:

@@ -34,16 +34,19 @@ class NaiveCall(asyncio.DatagramProtocol):
         self._remote: tuple[str, int] | None = None
         self._uplink: asyncio.Queue[bytes] = asyncio.Queue()
         self._playout: deque[bytes] = deque()
+        self._has_begun = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self._remote = addr
+        self._has_begun.set()
         self._uplink.put_nowait(data[12:])
 
     async def run(self) -> None:
-        """The call's whole life."""
+        """The call's whole life, from its first packet on."""
+        await self._has_begun.wait()
         headers = {"Authorization": "Basic bmFpdmU6bmFpdmU="}
         async with connect(self._url, additional_headers=headers, compression=None) as socket:
             await self._configure(socket)

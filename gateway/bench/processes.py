@@ -126,6 +126,14 @@ class ChildProcess:
         self.stop()
 
 
+def machine_busy_us() -> int:
+    """CPU time that the whole machine has used since it started, µs: everything but idling and waiting for disks."""
+    user, nice, system, _, _, interrupts, soft_interrupts, *_ = (
+        int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    )
+    return (user + nice + system + interrupts + soft_interrupts) * _TICK_US
+
+
 def family_of(pid: int) -> list[int]:
     """A process and all its descendants that live."""
     children: dict[int, list[int]] = {}

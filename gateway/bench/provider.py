@@ -50,8 +50,12 @@ class ListeningRecord(SessionRecord):
 
 
 def scenario_for(calls: int) -> dict[str, Any]:
-    """A greeting, then the caller's own words for ever, within limits that this many calls do not reach."""
+    """A greeting, then the caller's own words for ever, within limits that this many calls do not reach.
+
+    The provider answers without a delay of its own, so that set-up and first voice show the gateway's.
+    """
     return {
+        "pace": {"latency_ms": 0},
         "greeting": {"say": GREETING_WAV.stem},
         "other_turns": {"echo": True},
         "limits": {"max_sessions": 2 * calls + 10, "max_messages_per_second": 1000 * calls},

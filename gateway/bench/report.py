@@ -89,26 +89,28 @@ def _number(value: float | None, unit: str = "") -> str:
     return "-" if value is None else f"{value:,.0f}{unit}"
 
 
-def _quantiles(values: Quantiles | None) -> str:
-    return "-" if values is None else " / ".join(f"{value:.2f}" for value in values.values())
+def _quantiles(values: Quantiles | None, *names: str) -> str:
+    return "-" if values is None else " / ".join(f"{values[name]:.2f}" for name in names)
 
 
 _LINES: tuple[tuple[str, Callable[[Measurement], str]], ...] = (
     ("CPU, µs per call-second", lambda row: _number(row.cpu_us_per_call_second)),
-    ("pacing error p50/p99/p99.9/max, ms", lambda row: _quantiles(row.pacing_ms)),
+    ("pacing p50/p99, ms", lambda row: _quantiles(row.pacing_ms, "p50", "p99")),
+    ("pacing p99.9/max, ms", lambda row: _quantiles(row.pacing_ms, "p999", "max")),
     ("packets received", lambda row: _number(row.packets_received)),
     ("packets lost", lambda row: _number(row.packets_lost)),
     ("20 ms slots skipped", lambda row: _number(row.slots_skipped)),
-    ("set-up INVITE to 200 p50/p95, ms", lambda row: _quantiles(row.setup_ms)),
-    ("answer to first voice p50/p95, ms", lambda row: _quantiles(row.answer_to_voice_ms)),
-    ("packet to provider, beyond its chunk p50/p99, ms", lambda row: _quantiles(row.uplink_added_ms)),
-    ("speech_started to last old packet p50/p99, ms", lambda row: _quantiles(row.barge_in_ms)),
-    ("interruptions measured", lambda row: _number(row.barge_ins)),
+    ("set-up p50/p95, ms", lambda row: _quantiles(row.setup_ms, "p50", "p95")),
+    ("answer to voice p50/p95, ms", lambda row: _quantiles(row.answer_to_voice_ms, "p50", "p95")),
+    ("uplink added p50/p99, ms", lambda row: _quantiles(row.uplink_added_ms, "p50", "p99")),
+    ("barge-in p50/p99, ms", lambda row: _quantiles(row.barge_in_ms, "p50", "p99")),
+    ("barge-ins measured", lambda row: _number(row.barge_ins)),
     ("memory per call, kB", lambda row: _number(row.rss_kb_per_call)),
-    ("greeting heard by", lambda row: _number(row.greetings_heard)),
+    ("greetings heard", lambda row: _number(row.greetings_heard)),
     ("calls failed", lambda row: _number(row.calls_failed)),
-    ("provider (emulator) CPU, µs per call-second", lambda row: _number(row.provider_cpu_us_per_call_second)),
-    ("meter CPU, µs per call-second", lambda row: _number(row.meter_cpu_us_per_call_second)),
+    ("provider CPU, µs/call-s", lambda row: _number(row.provider_cpu_us_per_call_second)),
+    ("meter CPU, µs/call-s", lambda row: _number(row.meter_cpu_us_per_call_second)),
+    ("other programs, % of a core", lambda row: _number(row.bystanders_cpu_pct)),
 )
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from gateway.bench import g711, rig
-from gateway.bench.measurement import Cost, Measurement, Window, take_cost
-from gateway.bench.processes import ChildProcess
+from gateway.bench.measurement import Cost, Measurement, Window, take_bystanders, take_cost
+from gateway.bench.processes import ChildProcess, machine_busy_us
 from gateway.bench.provider import GREETING_WAV, scenario_for
 from gateway.bench.provider_log import ProviderRecord, read_provider_log
 
@@ -117,15 +117,16 @@ class Watched:
     def watch(self, row: Measurement, seconds: float) -> Window:
         """The window itself."""
         present = [child for child in (self.subject, self.meter, self.provider) if child is not None]
-        start_ns, before = time.time_ns(), [child.cpu_us() for child in present]
+        start_ns, busy_before_us, before = time.time_ns(), machine_busy_us(), [child.cpu_us() for child in present]
         time.sleep(seconds)
-        end_ns, after = time.time_ns(), [child.cpu_us() for child in present]
+        end_ns, busy_after_us, after = time.time_ns(), machine_busy_us(), [child.cpu_us() for child in present]
         self.subject.expect_running()
         used = [later - earlier for earlier, later in zip(before, after, strict=True)]
         window = Window(start_ns, end_ns)
         row.seconds = round(window.seconds, 2)
         cost = Cost(used[0], self.rss_before_kb, self.subject.rss_kb())
         take_cost(row, cost, used[2] if self.provider is not None else None, used[1])
+        take_bystanders(row, busy_after_us - busy_before_us - sum(used))
         return window
 
 

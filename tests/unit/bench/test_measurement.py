@@ -7,6 +7,7 @@ from gateway.bench.measurement import (
     Cost,
     Measurement,
     Window,
+    take_bystanders,
     take_cost,
     take_delivery,
     take_greetings,
@@ -37,6 +38,17 @@ def test_cost_is_per_call_second_and_memory_per_call() -> None:
     assert row.cpu_us_per_call_second == 1000
     assert row.rss_kb_per_call == 50
     assert (row.provider_cpu_us_per_call_second, row.meter_cpu_us_per_call_second) == (200, 100)
+
+
+def test_what_others_used_is_told_and_warned_of() -> None:
+    row = Measurement(calls=1, seconds=2.0)
+    take_bystanders(row, 100_000)
+    assert row.bystanders_cpu_pct == 5
+    assert row.notes == []
+    take_bystanders(row, 1_000_000)
+    assert "50 % of a core" in row.notes[0]
+    take_bystanders(row, -5)
+    assert row.bystanders_cpu_pct == 0
 
 
 def test_pacing_and_loss_come_from_the_window_alone() -> None:

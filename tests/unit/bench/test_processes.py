@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.bench.processes import ChildProcess, ProcessFailedError, family_of
+from gateway.bench.processes import ChildProcess, ProcessFailedError, family_of, machine_busy_us
 
 
 def python(name: str, program: str, directory: Path) -> ChildProcess:
@@ -63,6 +63,14 @@ def test_cpu_time_counts_descendants_and_memory_is_there(tmp_path: Path) -> None
         assert len(family_of(child.pid)) == 2
         assert child.cpu_us() >= 280_000
         assert child.rss_kb() > 5000
+
+
+def test_the_machine_is_at_least_as_busy_as_we_are() -> None:
+    before_us = machine_busy_us()
+    end = time.process_time() + 0.2
+    while time.process_time() < end:
+        pass
+    assert machine_busy_us() - before_us >= 150_000
 
 
 def test_a_process_that_is_gone_costs_nothing() -> None:

@@ -39,9 +39,10 @@ def test_ratios_compare_with_the_gateway() -> None:
 
 def test_the_report_says_ratios_first_and_shows_what_is_missing() -> None:
     output = io.StringIO()
-    print_report(Console(file=output, width=140), *rows(), ["the whole run: a note"])
+    print_report(Console(file=output, width=80), *rows(), ["the whole run: a note"])
     text = output.getvalue()
     assert text.index("2.50 times the gateway's CPU") < text.index("CPU, µs per call-second")
     assert "takes 4.00 times its CPU" in text
-    assert "0.10 / 0.50 / 0.80 / 1.00" in text
+    assert "0.10 / 0.50" in text
+    assert "0.80 / 1.00" in text
     assert text.index("gateway: uplink_added_ms: why") < text.index("the whole run: a note")
