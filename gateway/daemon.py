@@ -191,8 +191,8 @@ async def serve_forever(settings: Settings, config: Path) -> None:
     gateway = Gateway(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    loop.add_signal_handler(signal.SIGHUP, _reload, gateway, config)
     await gateway.start()
+    loop.add_signal_handler(signal.SIGHUP, _reload, gateway, config)
     _calm_the_collector()
     try:
         await stopping.wait()

@@ -26,6 +26,9 @@ class Deadlines(Generic[Key]):
 
     def set(self, key: Key, at: float) -> None:
         """Let ``key`` fall due at ``at`` (monotonic seconds)."""
+        current = self._at.get(key)
+        if current is not None and current[0] == at:
+            return
         self._serial += 1
         self._at[key] = (at, self._serial)
         heapq.heappush(self._heap, (at, self._serial, key))

@@ -38,6 +38,10 @@ class Caller:
     sip_call_id: str
 
 
+StepRunner = Callable[[Call, Callable[[Call], None]], None]
+"""Runs one step of a call, contains its faults and notes the call's next deadline."""
+
+
 class MetricsObserver:
     """A conversation's counts go to the operator's metrics."""
 
@@ -61,11 +65,11 @@ class MetricsObserver:
 class _Wiring:
     """Joins the edges of one call to its core; breaks the circle of who must exist before whom."""
 
-    def __init__(self, clock: Callable[[], float], on_change: Callable[[Call], None]) -> None:
+    def __init__(self, clock: Callable[[], float], run: StepRunner) -> None:
         self.call: Call | None = None
         self.uplink: Uplink | None = None
         self._clock = clock
-        self._on_change = on_change
+        self._run = run
 
     def audio(self, payload: bytes) -> None:
         """The hot path: no deadline changes here."""
@@ -74,18 +78,16 @@ class _Wiring:
 
     def digit(self, digit: str) -> None:
         if self.call is not None:
-            self.call.receive_digit(digit, self._clock())
-            self._on_change(self.call)
+            self._run(self.call, lambda call: call.receive_digit(digit, self._clock()))
 
     def provider_event(self, event: RealtimeEvent) -> None:
         if self.call is not None:
-            self.call.handle_provider_event(event, self._clock())
-            self._on_change(self.call)
+            self._run(self.call, lambda call: call.handle_provider_event(event, self._clock()))
 
     def provider_unavailable(self, error: ProviderUnavailable) -> None:
         if self.call is not None:
-            self.call.provider_refused(str(error), self._clock(), retry_after_s=error.retry_after_s)
-            self._on_change(self.call)
+            why, retry_after_s = str(error), error.retry_after_s
+            self._run(self.call, lambda call: call.provider_refused(why, self._clock(), retry_after_s=retry_after_s))
 
 
 class CallAssembly:
@@ -142,7 +144,7 @@ class CallAssembly:
         now: float,
         *,
         on_end: Callable[[Call], None],
-        on_change: Callable[[Call], None],
+        run: StepRunner,
     ) -> Call:
         """A call ready to ``begin``. Raises SdpError with its status, or CapacityError when no port is free."""
         assert decision.agent is not None
@@ -153,7 +155,7 @@ class CallAssembly:
             reorder_ms=self._settings.media.reorder_ms,
         )
         negotiator.keep_codec(negotiator.choose_codec(event.offer))
-        wiring = _Wiring(self._clock, on_change)
+        wiring = _Wiring(self._clock, run)
         waiting = negotiator.waiting_stream()
         port = self._media.open(waiting, on_audio=wiring.audio, on_digit=wiring.digit)
         negotiator.bind(port.local_port)

@@ -206,8 +206,13 @@ class Call:
         was_answered = self._answered_at is not None
         self.state = move(self.state, CallState.ENDED)
         self.end_reason = reason
-        if not is_gone:
-            self._tell_caller(reason, was_answered=was_answered)
+        try:
+            if not is_gone:
+                self._tell_caller(reason, was_answered=was_answered)
+        finally:
+            self._release(reason, now, was_answered=was_answered)
+
+    def _release(self, reason: EndReason, now: float, *, was_answered: bool) -> None:
         self._media.close()
         self._protocol.close(now)
         self._provider.close()
@@ -273,7 +278,7 @@ class Call:
         self._media.stream.update(agreement.stream, now)
         self._signalling.answer(self.identity.sip_call, agreement.description)
         self._media.start()
-        self._media_check = now + _MEDIA_CHECK_S if self._limits.media_silence_s else None
+        self._media_check = now + _MEDIA_CHECK_S
         self._journal.record(EventName.CALL_ANSWERED, now, codec=agreement.stream.codec, setup_s=round(self.setup_s, 3))
 
     def _take_late_answer(self, body: bytes | None, now: float) -> bool:
@@ -318,7 +323,8 @@ class Call:
         if self.state is CallState.HELD or self._answered_at is None:
             return
         heard_at = max(self._media.stream.last_received or 0.0, self._answered_at, self._conversation.resumed_at)
-        if now - heard_at >= self._limits.media_silence_s:
+        silence_limit_s = self._limits.media_silence_s
+        if silence_limit_s and now - heard_at >= silence_limit_s:
             self.end(EndReason.MEDIA_TIMEOUT, now)
         elif self._limits.idle_s and self._conversation.idle_for(now) >= self._limits.idle_s:
             self.end(EndReason.IDLE, now)

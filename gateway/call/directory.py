@@ -13,6 +13,7 @@ from gateway.call.assembly import CallAssembly, Caller
 from gateway.call.call import Call
 from gateway.call.legs import Signalling
 from gateway.call.profile import route_call
+from gateway.call.refusal_log import RefusalLog
 from gateway.call.termination import EndReason, sip_cause
 from gateway.observability.logs import Logger
 from gateway.observability.metrics import Metrics
@@ -67,6 +68,7 @@ class CallDirectory:
         self._logger = logger
         self._clock = clock
         self._trunks = trunk_table(settings.trunks)
+        self._refusals = RefusalLog(logger)
         self._by_sip_call: dict[str, Call] = {}
         self._deadlines: Deadlines[str] = Deadlines()
         self._timer: asyncio.TimerHandle | None = None
@@ -128,21 +130,23 @@ class CallDirectory:
                 self._with(sip_call, lambda call: call.end(reason, now, is_gone=True))
             case RequestRefused():
                 self._metrics.refusals.labels(rule=event.rule).inc()
-                self._logger.info(
-                    "request refused",
-                    method=event.method,
-                    source=event.flow.remote[0],
-                    status=event.status,
-                    rule=event.rule,
-                )
+                self._refusals.note(event.flow.remote[0], event.rule, now, method=event.method, status=event.status)
             case _:
                 pass
 
     def _with(self, sip_call: str, step: Callable[[Call], None]) -> None:
         call = self._by_sip_call.get(sip_call)
         if call is not None:
+            self.run(call, step)
+
+    def run(self, call: Call, step: Callable[[Call], None]) -> None:
+        """One step of a call. A fault of ours in it ends this call and no other; then its next deadline is noted."""
+        try:
             step(call)
-            self.settle(call)
+        except Exception:
+            self._logger.exception("call failed", call=call.identity.call_id)
+            call.end(EndReason.ERROR, self._clock())
+        self._settle(call)
 
     def _offered(self, event: CallOffered, now: float) -> None:
         caller = _caller_of(event)
@@ -157,8 +161,7 @@ class CallDirectory:
             return
         self._by_sip_call[event.call] = call
         self._metrics.calls_live.set(len(self._by_sip_call))
-        call.begin(now)
-        self.settle(call)
+        self.run(call, lambda call: call.begin(now))
 
     def _take(self, event: CallOffered, caller: Caller, now: float) -> Call:
         trunk = self._trunks.find(event.flow.remote[0])
@@ -169,7 +172,7 @@ class CallDirectory:
         if decision.agent is None:
             raise _Refused(404, "Not Found", "no_route")
         try:
-            return self._assembly.assemble(event, caller, decision, now, on_end=self._ended, on_change=self.settle)
+            return self._assembly.assemble(event, caller, decision, now, on_end=self._ended, run=self.run)
         except CapacityError as error:
             raise _Refused(503, str(error), "no_media_port", error.retry_after_s) from error
         except RemoteProtocolError as error:
@@ -190,13 +193,14 @@ class CallDirectory:
 
     def _refuse(self, event: CallOffered, caller: Caller, refused: _Refused) -> None:
         self._metrics.refusals.labels(rule=refused.rule).inc()
-        self._logger.warning(
-            "call refused",
+        self._refusals.note(
+            event.flow.remote[0],
+            refused.rule,
+            self._clock(),
+            method="INVITE",
+            status=refused.status,
             caller=caller.caller,
             callee=caller.callee,
-            source=event.flow.remote[0],
-            status=refused.status,
-            rule=refused.rule,
             why=refused.text,
         )
         headers = [] if refused.retry_after_s is None else [("Retry-After", str(refused.retry_after_s))]
@@ -219,7 +223,7 @@ class CallDirectory:
 
     # --- time --------------------------------------------------------------------------------------------------
 
-    def settle(self, call: Call) -> None:
+    def _settle(self, call: Call) -> None:
         """After anything happened to a call: its next deadline is noted and the one timer armed for the earliest."""
         at = call.next_deadline()
         if at is None:

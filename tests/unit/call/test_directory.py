@@ -109,3 +109,25 @@ async def test_one_timer_serves_the_deadlines_of_all_calls() -> None:
         reasons = [event.details["reason"] for event in stage.events if event.name.value == "call.ended"]
         assert reasons == ["max_duration", "max_duration"]
         await stage.phone.wait_until(lambda: leftovers(stage.gateway) == NOTHING, 5)
+
+
+async def test_a_fault_in_one_calls_handling_ends_that_call_and_no_other() -> None:
+    async with Stage() as stage:
+        second = Phone("127.0.0.1")
+        await second.start()
+        try:
+            await stage.dial()
+            await stage.dial(second)
+            first = next(iter(stage.gateway.directory._by_sip_call.values()))
+
+            def fail(_: object) -> None:
+                raise ZeroDivisionError("a fault of ours")
+
+            stage.gateway.directory.run(first, fail)
+            await stage.phone.wait_until(lambda: stage.phone.ended_at is not None, 5)
+            assert first.end_reason is EndReason.ERROR
+            assert second.ended_at is None
+            assert stage.gateway.directory.live == 1
+        finally:
+            await stage.gateway.stop()
+            await second.stop()

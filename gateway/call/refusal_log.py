@@ -1,0 +1,30 @@
+"""Refusals in the log: each source and rule once a minute, with how often, so that a scanner cannot fill the disk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.observability.logs import Logger
+
+WINDOW_S = 60.0
+_MAX_SOURCES = 1024
+
+
+class RefusalLog:
+    """Writes the first refusal of a source by a rule at once; the following ones of a minute are only counted."""
+
+    def __init__(self, logger: Logger) -> None:
+        self._logger = logger
+        self._seen: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def note(self, source: str, rule: str, now: float, **details: Any) -> None:
+        """One refusal at ``now`` (monotonic seconds)."""
+        key = (source, rule)
+        began, unwritten = self._seen.pop(key, (now - WINDOW_S, 0))
+        if now - began < WINDOW_S:
+            self._seen[key] = (began, unwritten + 1)
+            return
+        if len(self._seen) >= _MAX_SOURCES:
+            del self._seen[next(iter(self._seen))]
+        self._seen[key] = (now, 0)
+        self._logger.warning("request refused", source=source, rule=rule, since_last_line=unwritten, **details)
