@@ -293,6 +293,10 @@ class Call:
         if self.state is CallState.TALKING and self.serving is not None:
             self.serving.reject(488, None, (), now)
             self._context.tell(ReofferCancelled(self.id))
+        elif self.state is CallState.OFFERED and self.serving is not None:
+            # RFC 3261 §13.3.1: an INVITE that expires by its own word gets 487.
+            self.serving.reject(487 if self.serving.has_own_limit else 480, None, (), now)
+            self.end(EndCause.RING_LIMIT)
         else:
             self.hang_up((), now, EndCause.RING_LIMIT)
 

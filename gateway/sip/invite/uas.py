@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from gateway.base.errors import LocalProtocolError
 from gateway.sip.capabilities import ALLOW, CONTENT_TYPE, SUPPORTED, offer_of
 from gateway.sip.flow import Flow
+from gateway.sip.grammar import MAX_UINT32, SipParseError, parse_number
 from gateway.sip.invite.context import CallContext
 from gateway.sip.message import Request, Response, make_response
 from gateway.sip.transaction.invite_server import InviteServer
@@ -48,7 +49,11 @@ class InviteUas:
         self._local_tag = local_tag
         self._interval_s = context.timers.t1
         self._last: Response | None = None
-        self._arm("limit", now, context.ring_limit_s)
+        expires_s = _expires_s(server.request)
+        self.has_own_limit = expires_s is not None and expires_s < context.ring_limit_s
+        """The caller itself said how long its INVITE is good for."""
+        limit_s = expires_s if self.has_own_limit and expires_s is not None else context.ring_limit_s
+        self._arm("limit", now, limit_s)
 
     @property
     def flow(self) -> Flow:
@@ -131,3 +136,12 @@ class InviteUas:
         fields = (*headers, self._context.identity.server)
         self._last = make_response(self.request, status, reason, to_tag=self._local_tag, headers=fields, body=body)
         self._server.send_response(self._last, now)
+
+
+def _expires_s(invite: Request) -> int | None:
+    """Expires of an INVITE (RFC 3261 §13.3.1); a senseless one sets no limit."""
+    text = invite.headers.get("Expires")
+    try:
+        return None if text is None else parse_number(text, MAX_UINT32, "Expires")
+    except SipParseError:
+        return None

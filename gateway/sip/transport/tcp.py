@@ -22,6 +22,8 @@ _LINGER_S = 5.0
 class _Opening:
     """A connection attempt and what waits for it."""
 
+    local_host: str
+    """Our address that the peer knows: it may let in no other."""
     flows: list[Flow] = field(default_factory=list)
     messages: list[bytes] = field(default_factory=list)
 
@@ -154,7 +156,7 @@ class TcpConnections:
         if opening is None:
             if len(self._by_number) + len(self._opening) >= self._limits.connections:
                 return False
-            opening = self._opening[target] = _Opening()
+            opening = self._opening[target] = _Opening(flow.local[0])
             task = asyncio.get_running_loop().create_task(self._connect(target), name=f"sip tcp to {target[0]}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -170,8 +172,11 @@ class TcpConnections:
         try:
             async with asyncio.timeout(self._limits.connect_timeout_s):
                 loop = asyncio.get_running_loop()
+                local = (self._opening[target].local_host, 0)
                 family = socket.AF_INET6 if ":" in target[0] else socket.AF_INET
-                _, connection = await loop.create_connection(self._new_connection, *target, family=family)
+                _, connection = await loop.create_connection(
+                    self._new_connection, *target, family=family, local_addr=local
+                )
         except (OSError, TimeoutError):
             connection = None
         opening = self._opening.pop(target)

@@ -187,6 +187,20 @@ def test_nobody_answers_within_the_ring_limit() -> None:
     assert bench.counts() == (0, 0, 0)
 
 
+def test_an_invite_that_expires_by_its_own_word_gets_487() -> None:
+    bench, _, call = offered(headers=[("Expires", "20")])
+    assert bench.advance(19.9) == []
+    assert statuses(message for _, message in bench.advance(0.2)) == [487]
+    assert bench.take_events() == [CallEnded(call, EndCause.RING_LIMIT)]
+
+
+@pytest.mark.parametrize("expires", ["soon", "-1", "3600", ""])
+def test_an_expiry_that_is_senseless_or_long_changes_nothing(expires: str) -> None:
+    bench, _, _ = offered(headers=[("Expires", expires)])
+    assert bench.advance(179.9) == []
+    assert statuses(message for _, message in bench.advance(0.2)) == [480]
+
+
 def test_commands_the_state_does_not_allow_are_ours_to_mend() -> None:
     bench, _, call, _ = answered()
     with pytest.raises(LocalProtocolError):
