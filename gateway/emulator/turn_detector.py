@@ -167,7 +167,7 @@ class TurnDetector:
 
     def _wait_for_start(self, is_voice: bool) -> SpeechStarted | None:
         self._span.append(is_voice)
-        if not is_voice or sum(self._span) * WINDOW_MS < self.sensitivity.minimum_speech_ms:
+        if sum(self._span) * WINDOW_MS < self.sensitivity.minimum_speech_ms:
             return None
         first_voice_ms = self._position_ms - (len(self._span) - self._span.index(True)) * WINDOW_MS
         self._started_at_ms = max(first_voice_ms - self.sensitivity.prefix_padding_ms, self._earliest_start_ms)

@@ -29,6 +29,7 @@ def test_a_turn_is_taken_byte_for_byte(question: bytes, silence: Silence) -> Non
     end_ms = min(stop.speech_end_ms + 200, stop.audio_end_ms)
     assert turn == whole[stop.audio_start_ms * 8 : end_ms * 8]
     assert question[:15_000] in turn
+    assert audio.take_all() == whole[stop.audio_end_ms * 8 :]
 
 
 def test_two_turns_in_one_append_are_both_taken(question: bytes, silence: Silence) -> None:

@@ -125,6 +125,15 @@ def test_text_items_are_added_and_done_in_their_place(converse: Converse) -> Non
     assert dialogue.types("conversation.item.")[:2] == ["conversation.item.added", "conversation.item.done"]
 
 
+@pytest.mark.parametrize("role", ["user", "system"])
+def test_texts_of_the_user_and_of_the_system_are_reacted_to(converse: Converse, role: str) -> None:
+    dialogue = converse(texts=[{"contains": "pressed", "tool": {"name": "hang_up"}}])
+    dialogue.text("The caller pressed 1", role)
+    dialogue.send("response.create")
+    dialogue.pass_time(1)
+    assert dialogue.last("response.done")["response"]["output"][0]["name"] == "hang_up"
+
+
 def test_items_can_be_retrieved_and_deleted_once(converse: Converse) -> None:
     dialogue = converse()
     dialogue.send(

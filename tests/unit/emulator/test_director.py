@@ -49,6 +49,12 @@ def test_turns_are_answered_by_their_number() -> None:
     assert director.turns_heard == 4
 
 
+def test_a_turn_is_answered_once() -> None:
+    director = Director(SCENARIO)
+    director.hear_turn(TURN)
+    assert texts(director.choose(), director.choose()) == ["first", "text"]
+
+
 def test_texts_match_whatever_their_case_and_lead_to_their_own_reaction_after_the_tool() -> None:
     director = Director(SCENARIO)
     director.read_text("The caller PRESSED 1")

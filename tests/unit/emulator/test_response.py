@@ -148,6 +148,7 @@ def test_late_audio_counts_as_produced_until_the_item_is_truncated(converse: Con
 
 def test_a_function_call_gives_its_events_in_order_and_without_its_name_at_the_end(converse: Converse) -> None:
     dialogue = converse(greeting={"tool": {"name": "transfer", "arguments": {"to": "desk"}}})
+    dialogue.text("Say hello.")
     respond(dialogue)
     assert dialogue.types() == [
         "response.created",
