@@ -34,7 +34,7 @@ def check_capabilities(request: Request) -> Refusal | None:
     if request.method == "NOTIFY":
         # We subscribe to nothing: whatever the event package is, it is one we do not know (RFC 3265 §3.2.4).
         return refuse(489, "event_package")
-    # INFO too: 469 would say that we take INFO, only not this package (RFC 6086 §4.2.2).
+    # INFO too: 469 would say that we take INFO, only not this package (RFC 6086).
     return refuse(405, "method", ALLOW)
 
 

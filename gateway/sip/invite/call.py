@@ -216,7 +216,7 @@ class Call:
         if self.serving is not None and self.serving.state is UasState.ANSWERED:
             if self.serving.offer is None:
                 return _REQUEST_PENDING  # the answer to our offer is in the ACK we wait for
-            # Nobody re-INVITEs before having the 2xx: its ACK was overtaken or lost (RFC 5407 §3.1.4).
+            # Nobody re-INVITEs before having the 2xx: its ACK was overtaken or lost (RFC 5407 §3.1).
             self._acknowledged(None, now)
         if not self._context.table.has_room:
             return refuse(503, "transaction_limit", self._context.retry_after(10))
