@@ -13,7 +13,7 @@ from gateway.bench.pacing import judge_delivery, pacing_quantiles, quantiles
 from gateway.bench.packet_log import CallPackets
 from gateway.bench.provider_log import ProviderRecord
 from gateway.bench.sipp import SetUp
-from gateway.bench.turns import barge_in_delays_ms, first_sound_ns, hears, uplink_delays_ms
+from gateway.bench.turns import barge_in_delays_ms, first_sound_ns, hears, round_trips_ms, uplink_delays_ms
 
 Quantiles = dict[str, float]
 
@@ -50,6 +50,7 @@ class Measurement:
     packets_received: int = 0
     packets_lost: int = 0
     slots_skipped: int = 0
+    round_trip_ms: Quantiles | None = None
     uplink_added_ms: Quantiles | None = None
     barge_in_ms: Quantiles | None = None
     barge_ins: int = 0
@@ -99,6 +100,16 @@ def take_delivery(measurement: Measurement, calls: Sequence[CallPackets], window
     starved = sum(delivery.received < expected for delivery in judged)
     if starved:
         measurement.notes.append(f"{starved} calls received less than 98 % of their 50 packets a second")
+
+
+def take_round_trips(measurement: Measurement, calls: Sequence[CallPackets], window: Window) -> None:
+    """Puts in how long an echo took, in place of its pacing: it has none of its own."""
+    trips: list[float] = []
+    for call in calls:
+        trips += round_trips_ms(call.between(window.start_ns, window.end_ns), call.sent_ns)
+    measurement.round_trip_ms = quantiles(trips, p50=0.5, p99=0.99)
+    measurement.pacing_ms = None
+    measurement.notes.append("pacing_ms: an echo has no pacer, it keeps the callers' pace; round_trip_ms instead")
 
 
 def take_turns(measurement: Measurement, calls: Sequence[CallPackets], provider: ProviderRecord | None) -> None:

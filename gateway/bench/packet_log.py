@@ -37,7 +37,7 @@ class CallPackets:
 
     received: list[ReceivedPacket]
     sent_ns: Int64s
-    """By the caller's frame number, counted from 0 at the first packet sent."""
+    """By the caller's frame number, counted from 0 at the first packet sent; 0 for a frame that was not sent."""
 
     def between(self, start_ns: int, end_ns: int) -> list[ReceivedPacket]:
         """The packets that arrived within a window."""

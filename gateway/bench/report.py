@@ -97,6 +97,7 @@ _LINES: tuple[tuple[str, Callable[[Measurement], str]], ...] = (
     ("CPU, µs per call-second", lambda row: _number(row.cpu_us_per_call_second)),
     ("pacing p50/p99, ms", lambda row: _quantiles(row.pacing_ms, "p50", "p99")),
     ("pacing p99.9/max, ms", lambda row: _quantiles(row.pacing_ms, "p999", "max")),
+    ("round trip p50/p99, ms", lambda row: _quantiles(row.round_trip_ms, "p50", "p99")),
     ("packets received", lambda row: _number(row.packets_received)),
     ("packets lost", lambda row: _number(row.packets_lost)),
     ("20 ms slots skipped", lambda row: _number(row.slots_skipped)),

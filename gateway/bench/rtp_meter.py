@@ -47,6 +47,8 @@ class MeteredCall:
     remote: tuple[str, int] | None = None
     received: list[bytes] = field(default_factory=list)
     sent_ns: list[int] = field(default_factory=list)
+    """By frame; 0 for a frame that was skipped."""
+    packets_sent: int = 0
 
     def receive_waiting(self) -> None:
         """Empties the socket."""
@@ -69,13 +71,22 @@ class MeteredCall:
         """Sends the caller's next 20 ms, once it is known whereto."""
         if self.remote is None:
             return
-        number = len(self.sent_ns)
-        marker = 0x80 if number == 0 else 0
-        header = _HEADER.pack(0x80, marker, number & 0xFFFF, (number * 160) & 0xFFFFFFFF, self.ssrc)
+        timestamp = (len(self.sent_ns) * g711.FRAME_SAMPLES) & 0xFFFFFFFF
+        marker = 0x00 if self.packets_sent else 0x80
+        header = _HEADER.pack(0x80, marker, self.packets_sent & 0xFFFF, timestamp, self.ssrc)
         packet = header + self.caller.next_frame()
+        self.packets_sent += 1
         self.sent_ns.append(time.time_ns())
         with contextlib.suppress(OSError):
             self.socket.sendto(packet, self.remote)
+
+    def skip_frames(self, count: int) -> None:
+        """Leaves out frames that this process came too late for: the timestamp moves on, nothing is sent in a burst."""
+        if self.remote is None:
+            return
+        for _ in range(count):
+            self.caller.next_frame()
+            self.sent_ns.append(0)
 
 
 def open_socket(address: str) -> socket.socket:
@@ -100,6 +111,11 @@ class RtpMeter:
         step_s = FRAME_S / PHASES
         deadline = time.monotonic()
         while not is_over.is_set():
+            late_frames = int((time.monotonic() - deadline) / FRAME_S)
+            if late_frames > 0:
+                deadline += late_frames * FRAME_S
+                for call in self._calls:
+                    call.skip_frames(late_frames)
             for shard in self._shards:
                 deadline += step_s
                 wait_s = deadline - time.monotonic()

@@ -12,6 +12,7 @@ from gateway.bench.measurement import (
     Window,
     take_delivery,
     take_greetings,
+    take_round_trips,
     take_set_ups,
     take_turns,
 )
@@ -91,7 +92,7 @@ def measure_echo(plan: LoadPlan) -> Measurement:
     with ChildProcess("echo", [program, str(plan.calls), "127.0.0.1"], plan.directory) as echo:
         row, calls, window = _measure_without_sip(plan, echo, None)
     take_delivery(row, calls, window)
-    row.notes.append("an echo has no pacer: its pacing error is that of the callers, plus the way there and back")
+    take_round_trips(row, calls, window)
     row.notes.append("it talks to no provider and has no SIP: uplink_added_ms, barge_in_ms, setup_ms do not exist")
     return row
 

@@ -72,5 +72,15 @@ def uplink_delays_ms(call: int, sent_ns: Int64s, append_ns: Mapping[tuple[int, i
     return [
         (received_ns - int(sent_ns[frame])) / NS_PER_MS
         for (of_call, frame), received_ns in append_ns.items()
-        if of_call == call and frame < len(sent_ns)
+        if of_call == call and frame < len(sent_ns) and sent_ns[frame]
+    ]
+
+
+def round_trips_ms(packets: Sequence[ReceivedPacket], sent_ns: Int64s) -> list[float]:
+    """For a peer that sends every packet back as it is: from its departure to its return, known by its timestamp."""
+    frames = [packet.timestamp // g711.FRAME_SAMPLES for packet in packets]
+    return [
+        (packet.arrival_ns - int(sent_ns[frame])) / NS_PER_MS
+        for packet, frame in zip(packets, frames, strict=True)
+        if frame < len(sent_ns) and sent_ns[frame]
     ]

@@ -72,3 +72,20 @@ def test_callers_do_not_speak_in_chorus_and_every_kth_interrupts() -> None:
     finally:
         for call in calls:
             call.socket.close()
+
+
+def test_a_meter_that_comes_late_leaves_out_frames_and_sends_no_burst() -> None:
+    (call,) = make_calls(parse_arguments(["--calls", "1", "--out", "unused"]))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gateway:
+        gateway.bind(("127.0.0.1", 0))
+        call.skip_frames(3)
+        assert call.sent_ns == []
+        call.remote = gateway.getsockname()
+        call.send_frame()
+        call.skip_frames(4)
+        call.send_frame()
+        heard = [gateway.recv(2048) for _ in range(2)]
+        call.socket.close()
+    assert [struct.unpack_from(">HI", packet, 2) for packet in heard] == [(0, 0), (1, 5 * 160)]
+    assert [read_marker(packet) for packet in heard] == [(0, 0), (0, 5)]
+    assert [bool(at_ns) for at_ns in call.sent_ns] == [True, False, False, False, False, True]

@@ -5,7 +5,7 @@ import pytest
 
 from gateway.bench import g711, speech
 from gateway.bench.packet_log import ReceivedPacket
-from gateway.bench.turns import barge_in_delays_ms, first_sound_ns, hears, uplink_delays_ms
+from gateway.bench.turns import barge_in_delays_ms, first_sound_ns, hears, round_trips_ms, uplink_delays_ms
 
 VOICE, QUIET = b"\x20" * 160, b"\xff" * 160
 MS = 1_000_000
@@ -49,6 +49,11 @@ def test_the_greeting_is_known_by_its_waveform() -> None:
 
 
 def test_a_marked_packet_is_timed_from_its_caller_to_the_provider() -> None:
-    sent_ns = np.array([0, 20 * MS, 40 * MS], dtype=np.int64)
-    appended = {(4, 2): 41 * MS, (4, 900): 50 * MS, (5, 1): 77 * MS}
+    sent_ns = np.array([1 * MS, 0, 40 * MS], dtype=np.int64)
+    appended = {(4, 1): 9 * MS, (4, 2): 41 * MS, (4, 900): 50 * MS, (5, 0): 77 * MS}
     assert uplink_delays_ms(4, sent_ns, appended) == [pytest.approx(1.0)]
+
+
+def test_an_echo_is_timed_from_departure_to_return() -> None:
+    sent_ns = np.array([-1 * MS, 19 * MS, 0], dtype=np.int64)
+    assert round_trips_ms(packets([QUIET] * 4), sent_ns) == [pytest.approx(1.0), pytest.approx(1.0)]
