@@ -135,8 +135,7 @@ class RealtimeProtocol:
     def handle_timeout(self, now: float) -> None:
         """A deadline has passed."""
         for timer in self._outlet.deadlines.pop_due(now):
-            if self.state in (State.READY, State.CONFIGURING):  # an earlier one may have ended the session
-                _TIMEOUTS[timer](self, now)
+            _TIMEOUTS[timer](self, now)
 
     def next_deadline(self) -> float | None:
         """When to call handle_timeout."""

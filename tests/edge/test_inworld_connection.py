@@ -244,6 +244,22 @@ async def test_events_may_call_back_and_stay_in_order() -> None:
 
 
 @on_both_loops
+async def test_a_handler_that_flushes_is_not_called_from_within_itself() -> None:
+    steps: list[str] = []
+    async with ready(until_closed) as caller:
+
+        def on_event(event: RealtimeEvent) -> None:
+            steps.append(f"begin {type(event).__name__}")
+            caller.connection.flush()
+            steps.append(f"end {type(event).__name__}")
+
+        caller.connection._on_event = on_event
+        caller.connection.on_message(b'{"type":"response.done","response":{"id":"r1","status":"completed"}}')
+        caller.connection._on_event = caller.on_event
+    assert steps == ["begin ResponseStarted", "end ResponseStarted", "begin ResponseFinished", "end ResponseFinished"]
+
+
+@on_both_loops
 async def test_a_handler_that_fails_does_not_take_the_socket_down(caplog: pytest.LogCaptureFixture) -> None:
     async def script(socket: ServerConnection) -> None:
         await socket.send('{"type":"input_audio_buffer.speech_started"}')
@@ -473,16 +489,20 @@ async def test_frames_that_the_library_refuses_end_the_session_without_a_stray_e
 
 
 @on_both_loops
-async def test_a_close_without_a_code_is_told_as_such() -> None:
+async def test_a_close_without_a_code_is_told_as_such_and_answered_by_closing_the_socket() -> None:
+    answered: asyncio.Queue[bytes] = asyncio.Queue()
+
     async def script(socket: RawSocket) -> None:
         await socket.upgrade(frame(8))
-        await socket.reader.read()
+        answered.put_nowait(await socket.reader.read())
 
     async with raw_service(script) as endpoint:
         caller = Caller()
         await caller.connection.connect(endpoint)
         assert await caller.wait_for(SessionClosed) == SessionClosed(1005, "", was_asked=False)
+        answer = await asyncio.wait_for(answered.get(), 1)  # the bound of an unanswered close is 2 s
         await caller.connection.close()
+    assert answer[0] == 0x88
 
 
 @on_both_loops

@@ -111,7 +111,6 @@ class RealtimeConnection:
                 ping_every_s=limits.ping_every_s,
                 pong_within_s=limits.pong_within_s,
                 max_frame_bytes=limits.max_message_bytes,
-                close_s=limits.close_s,
             )
         except BaseException:
             self._abandon()
@@ -150,7 +149,6 @@ class RealtimeConnection:
             await asyncio.shield(self._disconnected)
         with contextlib.suppress(Exception):  # the library keeps a parser error for whoever waits; it was reported
             await transport.wait_disconnected()
-        self._transport = None  # no cycle is left for the garbage collector, which seldom runs
 
     # --- the socket's side ----------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ import functools
 import logging
 import socket
 import ssl
-from typing import Any
 
 from picows import WSAutoPingStrategy, WSError, WSHandshakeError, WSListener, WSTransport, ws_connect
 
@@ -42,11 +41,9 @@ async def open_websocket(
     ping_every_s: float,
     pong_within_s: float,
     max_frame_bytes: int,
-    close_s: float,
 ) -> WSTransport:
     """The transport, after a 101. Raises ProviderUnreachable or ProviderRefused; leaves no socket behind."""
     opened: list[socket.socket] = []
-    tls_options: dict[str, Any] = {"ssl_shutdown_timeout": close_s} if endpoint.is_secure else {}
     try:
         async with asyncio.timeout(connect_s):
             opened.append(await open_socket(endpoint.host, endpoint.port))
@@ -64,7 +61,6 @@ async def open_websocket(
                 auto_ping_reply_timeout=pong_within_s,
                 max_frame_size=max_frame_bytes,
                 logger_name=_library_logger,
-                **tls_options,
             )
         if upgraded is None:  # the library's way to say that the peer hung up before it answered
             raise ProviderUnreachable(f"{endpoint.host} closed the connection during the upgrade")

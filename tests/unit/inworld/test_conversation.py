@@ -224,6 +224,14 @@ def test_response_create_goes_out_at_once_when_nothing_is_active(service: Any) -
     assert create == {"type": "response.create", "event_id": "say-1", "response": {"instructions": "Greet."}}
 
 
+def test_a_response_that_began_is_awaited_no_longer(service: Any) -> None:
+    service.protocol.request_response(service.now)
+    assert service.protocol.next_deadline() is not None
+    service.start()
+    assert service.protocol.next_deadline() is None
+    assert service.wait(60) == []
+
+
 def test_response_create_waits_for_the_one_in_flight_and_for_the_active_response(service: Any) -> None:
     service.protocol.request_response(service.now, "one")
     service.protocol.request_response(service.now, "two")
@@ -408,6 +416,17 @@ def test_the_truncation_is_the_floor_of_what_was_sent_and_produced(
     service.audio(ms=100)
     service.protocol.interrupt([HeardItem("r1", "i1", sent_ms, produced_ms)], service.now)
     assert truncations(service.sent()) == [("i1", cut_ms)]
+
+
+def test_a_truncation_counts_in_the_format_the_service_really_sends(make_service: Any) -> None:
+    service = make_service()
+    service.protocol.connected(service.now)
+    service.say("session.created")
+    service.say("session.updated", session={"audio": {"output": {"format": {"type": "audio/pcm", "rate": 24000}}}})
+    service.start()
+    service.audio(ms=600)  # of G.711: 4800 bytes, which are 100 ms of this
+    service.protocol.interrupt([HeardItem("r1", "i1", 400, 600)], service.now)
+    assert truncations(service.sent()) == [("i1", 100)]
 
 
 def test_an_item_heard_to_its_end_is_not_truncated(service: Any) -> None:
