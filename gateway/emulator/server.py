@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from gateway.base.clock import utc_now
+from gateway.base.errors import SettingsError
 from gateway.base.ids import IdSource
 from gateway.emulator.admission import SESSION_PATH, Admitted, Turned, judge_upgrade
 from gateway.emulator.conversation import CloseRequested, Conversation
@@ -268,8 +269,16 @@ class _Session:
 
 
 async def run_emulator(listen: str = DEFAULT_LISTEN, scenario_path: Path | str | None = None, **options: Any) -> None:
-    """Serve until cancelled, for `gateway emulate`. Raises SettingsError (the scenario) or OSError (the address)."""
-    host, _, port = listen.rpartition(":")
-    async with Emulator(load_scenario(scenario_path), host.strip("[]"), int(port), **options) as emulator:
+    """Serve until cancelled, for `gateway emulate`. Raises SettingsError for what it is given, OSError for the port."""
+    host, port = split_listen(listen)
+    async with Emulator(load_scenario(scenario_path), host, port, **options) as emulator:
         _log.info("emulator listening", url=emulator.url, scenario=str(scenario_path or "default"))
         await asyncio.get_running_loop().create_future()
+
+
+def split_listen(listen: str) -> tuple[str, int]:
+    """HOST:PORT, [HOST]:PORT or PORT alone, which means this machine only. Raises SettingsError."""
+    host, _, port = listen.rpartition(":")
+    if not (port.isascii() and port.isdigit()) or int(port) > 65535 or (":" in host and not host.startswith("[")):
+        raise SettingsError([f"--listen: {listen!r} is not HOST:PORT; give for example {DEFAULT_LISTEN}"])
+    return host.strip("[]") or "127.0.0.1", int(port)

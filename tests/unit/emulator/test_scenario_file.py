@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +112,19 @@ def test_files_that_cannot_be_read_say_so(tmp_path: Path) -> None:
     assert "UTF-8" in faults_of(tmp_path / "binary.yaml")[0]
     (tmp_path / "huge.yaml").write_bytes(b"#" * (1 << 21))
     assert "1 MiB" in faults_of(tmp_path / "huge.yaml")[0]
+
+
+def test_the_scenarios_in_the_documentation_are_valid(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "emulator.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 3
+    for block in blocks:
+        load_scenario(write(tmp_path / "s.yaml", block.replace("my/own.wav", "all_right")))
+    keys = set(Scenario.model_fields) | {
+        name for part in ("pace", "listening", "limits", "faults") for name in part_of(part)
+    }
+    assert {key for key in keys if not re.search(rf"\b{key}\b", page)} == set()
+
+
+def part_of(name: str) -> list[str]:
+    return list(type(getattr(Scenario(), name)).model_fields)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.base.errors import SettingsError
-from gateway.emulator.server import Emulator, run_emulator
+from gateway.emulator.server import Emulator, run_emulator, split_listen
 
 
 async def test_it_listens_where_it_is_told_and_stops_twice() -> None:
@@ -45,3 +45,23 @@ async def test_a_faulty_scenario_is_reported_before_listening(tmp_path: Path) ->
     (tmp_path / "s.yaml").write_text("greting: {}\n")
     with pytest.raises(SettingsError, match="greting"):
         await run_emulator("127.0.0.1:0", tmp_path / "s.yaml")
+
+
+@pytest.mark.parametrize(
+    ("listen", "expected"),
+    [
+        ("127.0.0.1:8765", ("127.0.0.1", 8765)),
+        ("0.0.0.0:0", ("0.0.0.0", 0)),
+        ("[::1]:9000", ("::1", 9000)),
+        ("9000", ("127.0.0.1", 9000)),
+        (":9000", ("127.0.0.1", 9000)),
+    ],
+)
+def test_an_address_without_a_host_is_this_machine(listen: str, expected: tuple[str, int]) -> None:
+    assert split_listen(listen) == expected
+
+
+@pytest.mark.parametrize("listen", ["", "localhost", "localhost:", "localhost:http", "::1:9000", "h:70000", "h:-1"])
+def test_other_addresses_are_refused(listen: str) -> None:
+    with pytest.raises(SettingsError, match="HOST:PORT"):
+        split_listen(listen)
