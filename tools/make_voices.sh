@@ -35,7 +35,7 @@ make_voice() {  # FILE RATE_HZ ESPEAK_VOICE WORDS_PER_MINUTE PITCH TEXT
     case "$wanted" in "  " | *" $name "*) ;; *) return 0 ;; esac
     espeak-ng -v "$voice" -s "$speed" -p "$pitch" -w "$work/raw.wav" "$text"
     # Rumble below 80 Hz off; silence at both ends off (threshold 0.5 % of full scale); a little of it back on.
-    sox "$work/raw.wav" -r "$rate" -c 1 -b 16 "$work/cut.wav" gain -3 highpass 80 \
+    sox -D "$work/raw.wav" -r "$rate" -c 1 -b 16 "$work/cut.wav" gain -3 highpass 80 \
         silence 1 0.005 0.5% reverse silence 1 0.005 0.5% reverse pad 0.02 0.02
     rms=$(stat_value "$work/cut.wav" "RMS lev dB")
     gain=$(awk -v now="$rms" -v want="$level_dbfs" 'BEGIN { printf "%.2f", want - now }')
