@@ -89,6 +89,8 @@ class MediaPort:
     def handle_timeout(self, now: float) -> float | None:
         """The engine's housekeeping round. Answers when a gap has to be given up, if one holds audio back."""
         stream = self.stream
+        if self._is_closed:
+            return None
         if self._paced is not None and self._paced.frame_ms != stream.frame_ms:
             self._host.pacer.change(self._paced, stream.frame_ms)
         try:

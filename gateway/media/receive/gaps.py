@@ -134,7 +134,9 @@ class Timeline:
             self._settle_resumption()
         due = self._ahead_samples + round((now - self._anchor_at - self._lag_s) * SAMPLE_RATE_HZ)
         if due >= _CHUNK_SAMPLES:
-            self._emit_silence(due - due % _CHUNK_SAMPLES)
+            believed = min(due - due % _CHUNK_SAMPLES, MAX_GAP_TS)
+            self._emit_silence(believed)
+            self._ahead_samples -= due - due % _CHUNK_SAMPLES - believed
 
     @property
     def deadline(self) -> float | None:

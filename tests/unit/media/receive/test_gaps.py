@@ -202,6 +202,11 @@ class TestClock:
             line.fill(now)
         assert abs(len(line.ear.audio) - 160 - (now - 1.0 - LAG_S) * 8000) <= 160
 
+    def test_a_clock_that_leaps_makes_no_more_than_a_minute_of_silence(self, line: Line) -> None:
+        line.say(0, 1.0)
+        assert line.fill(1_000_000.0) == SILENCE * MAX_GAP_TS
+        assert line.fill(1_000_000.04) == SILENCE * 320
+
     def test_a_sender_whose_clock_is_slow_is_never_trimmed(self, line: Line) -> None:
         for index in range(30_000):
             arrival = 1.0 + index * 0.02 * 1.006
