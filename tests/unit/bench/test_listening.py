@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from gateway.bench import g711
-from gateway.bench.listening import best_match, level_dbfs, levels_dbfs, spells, tone_share
+from gateway.bench.listening import best_match, level_dbfs, levels_dbfs, share_heard, spells, tone_share
 from gateway.bench.speech import silence, synthesise, tone
 
 
@@ -44,3 +44,19 @@ def test_a_tone_is_told_from_speech_and_from_another_tone() -> None:
     assert tone_share(tone(697, 0.2), 941) < 0.01
     assert tone_share(synthesise(1.0), 697) < 0.5
     assert tone_share(silence(0.5), 697) == 0.0
+
+
+def test_a_hole_of_one_frame_costs_its_piece_and_not_the_whole() -> None:
+    phrase = synthesise(3.0, seed=7)
+    holed = np.concatenate([silence(0.3), phrase[:8000], silence(0.02), phrase[8000:]])
+    assert best_match(holed, phrase).likeness < 0.85
+    assert share_heard(holed, phrase) >= 0.9
+    assert share_heard(phrase, phrase) == 1.0
+
+
+def test_another_phrase_half_a_phrase_and_silence_are_told_from_the_whole() -> None:
+    phrase = synthesise(3.0, seed=7)
+    assert share_heard(synthesise(6.0, seed=8), phrase) < 0.3
+    assert 0.3 < share_heard(phrase[: len(phrase) // 2], phrase) < 0.7
+    assert share_heard(silence(3.0), phrase) == 0.0
+    assert share_heard(phrase, silence(3.0)) == 0.0
