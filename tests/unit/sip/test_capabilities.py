@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.sip.capabilities import check_capabilities, offer_of, options_response
+from gateway.sip.capabilities import check_capabilities, offer_of, options_response, refuse
 from gateway.sip.message import Request
 from tests.support.sip_peer import OFFER, invite, request
 
@@ -89,3 +89,8 @@ def test_the_answer_to_options_says_what_we_can() -> None:
     for name in ("Allow", "Accept", "Accept-Encoding", "Accept-Language", "Supported", "Server"):
         assert name in response.headers or name == "Supported", name
     assert response.headers.get_all("Supported") == [""]
+
+
+def test_a_refusal_says_its_own_reason_or_the_registered_one() -> None:
+    assert refuse(482, "merged_request", reason="Merged Request").reason == "Merged Request"
+    assert refuse(481, "no_such_dialog").reason == "Call/Transaction Does Not Exist"

@@ -469,3 +469,55 @@ def test_in_dialog_requests_go_out_on_the_flow_of_the_dialog_through_its_proxies
     assert bench.flows[-1] == TCP
     assert bye.headers.get("Route") == "<sip:edge.example.com;lr>"
     assert bye.via.transport == "TCP"
+
+
+def test_the_flows_of_live_calls_are_known_in_every_state() -> None:
+    bench, _, call, _ = talking(TCP)
+    assert bench.ua.live_flows() == {TCP}
+    bench.ua.hang_up(call, bench.now)
+    (bye,) = bench.drain()
+    assert isinstance(bye, Request)
+    bench.feed(respond(bye, 200))
+    assert bench.ua.live_flows() == set()
+    outbound = Flow("tcp", TCP.local, ("203.0.113.9", 5060))
+    bench.ua.invite("sip:bob@example.net", outbound, from_="<sip:a@b>", body=OFFER, now=bench.now)
+    assert bench.ua.live_flows() == {outbound}
+
+
+def test_a_reinvite_counts_in_the_order_of_requests() -> None:
+    bench, _, call, tag = talking()
+    again = invite(to_tag=tag, cseq=7)
+    bench.feed(again)
+    bench.ua.refuse_offer(call, 488, bench.now)
+    bench.drain()
+    assert statuses(bench.feed(request("BYE", to_tag=tag, cseq=6))) == [500]
+    assert statuses(bench.feed(request("BYE", to_tag=tag, cseq=8))) == [200]
+
+
+def test_an_overtaken_ack_is_not_missed_later() -> None:
+    bench, _, call, tag = offered()
+    bench.ua.answer(call, ANSWER, bench.now)
+    bench.drain()
+    again = invite(to_tag=tag, cseq=2)
+    bench.feed(again)
+    bench.ua.refuse_offer(call, 488, bench.now)
+    (refusal,) = bench.drain()
+    assert isinstance(refusal, Response)
+    bench.feed(ack_for(again, refusal))
+    assert bench.advance(60) == []
+    assert bench.ua.calls == 1
+
+
+def test_hanging_up_stops_the_repetition_of_an_unacknowledged_reinvites_200() -> None:
+    bench, _, call, _ = reinvited()
+    bench.ua.answer_offer(call, ANSWER, bench.now)
+    bench.drain()
+    bench.ua.hang_up(call, bench.now)
+    assert statuses(bench.drain()) == ["BYE"]
+    assert {message.cseq.method for _, message in bench.advance(20)} == {"BYE"}
+
+
+def test_calls_are_counted() -> None:
+    bench, _, _, _ = talking()
+    bench.ua.invite("sip:bob@example.net", UDP, from_="<sip:a@b>", body=OFFER, now=bench.now)
+    assert (bench.ua.stats.calls_offered, bench.ua.stats.calls_placed) == (1, 1)

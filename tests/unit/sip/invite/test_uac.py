@@ -297,3 +297,14 @@ def test_a_bye_in_the_early_dialog_after_our_cancel_changes_nothing() -> None:
     assert statuses(bench.feed(bye)) == [200]
     assert_nothing_is_left(bench)
     assert [type(event) for event in bench.take_events()] == [CallRinging, CallEnded]
+
+
+def test_the_first_answer_closes_the_other_early_dialogs() -> None:
+    bench, sent, _ = placed()
+    bench.feed(callee(sent, 180, "one"))
+    bench.feed(callee(sent, 180, "two"))
+    assert bench.ua.dialogs == 2
+    bench.feed(callee(sent, 200, "one", ANSWER))
+    assert bench.ua.dialogs == 1
+    late = request("OPTIONS", call_id=sent.call_id, from_tag="two", to_tag=sent.from_.tag, cseq=1)
+    assert statuses(bench.feed(late)) == [481]
