@@ -54,6 +54,9 @@ class State(enum.Enum):
     CLOSED = enum.auto()
 
 
+_LISTENING = (State.READY, State.CONFIGURING)
+
+
 @dataclass(frozen=True, slots=True)
 class ProtocolLimits:
     """How long the service may take, and how much caller audio is kept until it is ready."""
@@ -110,7 +113,7 @@ class RealtimeProtocol:
 
     def receive_message(self, data: bytes, now: float) -> None:
         """One text frame, whole."""
-        if self.state not in (State.READY, State.CONFIGURING):
+        if self.state not in _LISTENING:
             return
         self._outlet.stats.frames_received += 1
         event = decode_server_event(data)

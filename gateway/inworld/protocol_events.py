@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
+
 from gateway.inworld.session import AudioFormat, Difference
 
 
@@ -70,9 +72,11 @@ class ResponseStarted:
     response_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class AudioReceived:
-    """A piece of the agent's voice in the output format, of any length, faster than real time."""
+class AudioReceived(msgspec.Struct, frozen=True, gc=False):
+    """A piece of the agent's voice in the output format, of any length, faster than real time.
+
+    A struct and no dataclass because it is made so often: 0.1 µs instead of 0.6.
+    """
 
     response_id: str
     item_id: str
