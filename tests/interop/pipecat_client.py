@@ -51,12 +51,11 @@ DEADLINE_S = 60
 
 @dataclass
 class Heard:
-    """One response as it came out of the service; ``interrupted_after_ms`` is its audio when the interruption came."""
+    """One response as it came out of the service."""
 
     audio: bytearray = field(default_factory=bytearray)
     text: str = ""
     is_over: bool = False
-    interrupted_after_ms: float | None = None
 
     @property
     def audio_ms(self) -> float:
@@ -80,7 +79,7 @@ class Log:
     def __init__(self) -> None:
         self.responses: list[Heard] = []
         self.user_texts: list[str] = []
-        self.interruptions: list[float] = []
+        self.interruptions: list[dict[str, float]] = []
         self.errors: list[str] = []
         self._changed = asyncio.Event()
         self._seen: set[int] = set()
@@ -100,9 +99,8 @@ class Log:
         elif isinstance(frame, LLMFullResponseEndFrame) and current:
             current.is_over = True
         elif isinstance(frame, InterruptionFrame):
-            self.interruptions.append(time.monotonic())
-            if current and not current.is_over and current.interrupted_after_ms is None:
-                current.interrupted_after_ms = current.audio_ms
+            heard_ms = current.audio_ms if current else 0.0
+            self.interruptions.append({"response": len(self.responses), "heard_ms": heard_ms})
         elif isinstance(frame, TranscriptionFrame):
             self.user_texts.append(frame.text)
         elif isinstance(frame, ErrorFrame):
@@ -196,12 +194,9 @@ def main() -> None:
     url, *voices, output = sys.argv[1:]
     log = asyncio.run(converse(url, [read_voice(Path(voice)) for voice in voices], Path(output)))
     summary = {
-        "responses": [
-            {"audio_ms": heard.audio_ms, "text": heard.text, "interrupted_after_ms": heard.interrupted_after_ms}
-            for heard in log.responses
-        ],
+        "responses": [{"audio_ms": heard.audio_ms, "text": heard.text} for heard in log.responses],
         "user_texts": log.user_texts,
-        "interruptions": len(log.interruptions),
+        "interruptions": log.interruptions,
         "errors": log.errors,
     }
     print(json.dumps(summary))

@@ -127,7 +127,10 @@ def test_an_interruption_cuts_the_response_on_both_sides(conversation: Conversat
     cut, whole = conversation.heard[2], voice("demo_long_answer")
     interrupted = conversation.record.responses[2]
     assert (interrupted.status, interrupted.reason) == ("cancelled", "turn_detected")
-    assert conversation.responses[2]["interrupted_after_ms"] is not None
+    # Pipecat interrupts itself at every beginning of speech; the third is the one into the long answer.
+    into = conversation.summary["interruptions"][2]
+    assert into["response"] == 3
+    assert len(cut) / 8 - 1000 < into["heard_ms"] <= len(cut) / 8 + 1
     assert 2000 < len(cut) / 8 < 0.8 * len(whole) / 8
     assert len(cut) / 8 == pytest.approx(interrupted.audio_ms, abs=5)
     # What did arrive is the beginning of the recording, and the caller's interruption reached the emulator.
