@@ -34,7 +34,7 @@ class StreamConfig:
     """How long a gap may wait for its packets."""
     direction: Direction = "sendrecv"
     silence_lag_ms: int = 100
-    """How long after a packet was due its absence counts as silence: above any usual jitter."""
+    """How long after the next packet was due its absence counts as silence: above any usual jitter."""
     relatch_after_s: float = 1.0
     """How long the caller's address must be silent before another may take its place."""
 

@@ -69,6 +69,8 @@ class Timeline:
         """When the newest packet arrived."""
         self._ahead_samples = 0
         """How far behind (negative: before) the position that packet ended."""
+        self._packet_samples = _CHUNK_SAMPLES
+        """Its length: so long after it the next is due."""
         self._allowance_samples = MAX_GAP_TS
         self._allowance_at = 0.0
 
@@ -99,7 +101,8 @@ class Timeline:
     def add_audio(self, timestamp: int, payload: bytes, arrival: float, lost: int = 0) -> None:
         """The next audio packet in order; ``lost`` packets before it will not come."""
         if timestamp == self._position_ts and self._is_based:
-            self._position_ts = self._end_ts = (timestamp + len(payload)) & _MASK
+            self._packet_samples = samples = len(payload)
+            self._position_ts = self._end_ts = (timestamp + samples) & _MASK
             self._anchor_at = arrival
             self._ahead_samples = 0
             self._concealment.last_frame = payload
@@ -132,7 +135,8 @@ class Timeline:
             return
         if self._resumption.has_ended(now):
             self._settle_resumption()
-        due = self._ahead_samples + round((now - self._anchor_at - self._lag_s) * SAMPLE_RATE_HZ)
+        elapsed = round((now - self._anchor_at - self._lag_s) * SAMPLE_RATE_HZ)
+        due = self._ahead_samples + elapsed - self._packet_samples
         if due >= _CHUNK_SAMPLES:
             believed = min(due - due % _CHUNK_SAMPLES, MAX_GAP_TS)
             self._emit_silence(believed)
@@ -143,7 +147,8 @@ class Timeline:
         """When the clock has to fill next."""
         if not self._is_running:
             return None
-        return self._anchor_at + self._lag_s + (_CHUNK_SAMPLES - self._ahead_samples) / SAMPLE_RATE_HZ
+        samples = _CHUNK_SAMPLES + self._packet_samples - self._ahead_samples
+        return self._anchor_at + self._lag_s + samples / SAMPLE_RATE_HZ
 
     def _place(self, timestamp: int, payload: bytes, arrival: float, lost: int) -> None:
         """Any packet that does not simply follow."""
@@ -221,7 +226,9 @@ class Timeline:
         self._is_running = True
         self._anchor_at = arrival
         self._ahead_samples = 0
-        self._concealment.last_frame = payload
+        if payload:
+            self._packet_samples = len(payload)
+            self._concealment.last_frame = payload
         if len(payload) > skipped:
             self._on_audio(payload[skipped:])
 

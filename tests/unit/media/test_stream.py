@@ -141,8 +141,8 @@ def test_the_drained_playout_is_told_once_each_time(call: Call) -> None:
 def test_from_start_on_the_callers_silence_is_filled_in(call: Call) -> None:
     assert call.stream.next_deadline() is None
     call.stream.start(1.0)
-    assert call.stream.next_deadline() == pytest.approx(1.12)
-    call.stream.handle_timeout(1.12)
+    assert call.stream.next_deadline() == pytest.approx(1.14)
+    call.stream.handle_timeout(1.14)
     assert call.ear.audio == b"\xff" * 160
     assert call.stream.mending.silence_samples == 160
 

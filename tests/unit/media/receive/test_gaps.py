@@ -9,7 +9,8 @@ from gateway.media.receive.gaps import MAX_GAP_TS, Timeline
 from tests.support.rtp_caller import Ear, speech
 
 SILENCE = b"\xff"
-LAG_S = 0.1
+LAG_S = 0.12
+"""100 ms after the next packet was due, which is 20 ms after the last."""
 
 
 class Line:
@@ -17,7 +18,7 @@ class Line:
 
     def __init__(self, base: int = 10_000) -> None:
         self.ear = Ear()
-        self.timeline = Timeline(PCMU, self.ear.hear, lag_s=LAG_S)
+        self.timeline = Timeline(PCMU, self.ear.hear, lag_s=0.1)
         self.base = base
 
     def say(self, at_sample: int, arrival: float, *, samples: int = 160, lost: int = 0) -> bytes:
@@ -131,9 +132,9 @@ class TestClock:
 
     def test_from_start_on_silence_flows_although_no_packet_ever_comes(self, line: Line) -> None:
         line.timeline.start(10.0)
-        assert line.fill(10.1) == b""
-        assert line.fill(10.12) == SILENCE * 160
-        assert line.fill(11.1) == SILENCE * (8000 - 160)
+        assert line.fill(10.139) == b""
+        assert line.fill(10.14) == SILENCE * 160
+        assert line.fill(11.12) == SILENCE * (8000 - 160)
 
     def test_the_first_packet_after_silence_follows_on_it(self, line: Line) -> None:
         line.timeline.start(10.0)
@@ -152,10 +153,18 @@ class TestClock:
     def test_silence_lags_behind_the_time_the_next_packet_was_due(self, line: Line) -> None:
         line.say(0, 1.0)
         assert line.timeline.deadline == pytest.approx(1.0 + LAG_S + 0.02)
-        assert line.fill(1.119) == b""
-        assert line.fill(1.12) == SILENCE * 160
-        assert line.timeline.deadline == pytest.approx(1.14)
-        assert line.fill(1.20) == SILENCE * 640
+        assert line.fill(1.139) == b""
+        assert line.fill(1.14) == SILENCE * 160
+        assert line.timeline.deadline == pytest.approx(1.16)
+        assert line.fill(1.22) == SILENCE * 640
+
+    @pytest.mark.parametrize("samples", [80, 160, 320, 480])
+    def test_longer_packets_are_due_later(self, line: Line, samples: int) -> None:
+        line.say(0, 1.0, samples=samples)
+        line.say(samples, 1.0, samples=samples)
+        due = 1.0 + samples / 8000 + 0.1
+        assert line.fill(due + 0.0199) == b""
+        assert line.fill(due + 0.0201) == SILENCE * 160
 
     def test_at_its_own_deadline_it_always_has_something_to_fill(self, line: Line) -> None:
         line.say(0, 1234.567)
@@ -293,7 +302,7 @@ class TestMarks:
 
     def test_a_mark_before_any_audio_starts_the_clock(self, line: Line) -> None:
         line.timeline.add_mark(123, 1.0)
-        assert line.fill(1.3) == SILENCE * 1600
+        assert line.fill(1.32) == SILENCE * 1600
 
 
 class TestHold:
@@ -315,7 +324,7 @@ def test_another_law_means_another_silence() -> None:
     line = Line()
     line.say(0, 1.0)
     line.timeline.use_law(PCMA)
-    assert line.fill(1.12) == b"\xd5" * 160
+    assert line.fill(1.14) == b"\xd5" * 160
     assert line.timeline.is_recent(line.base + 100)
 
 
