@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
@@ -55,6 +56,11 @@ def test_it_starts_with_the_first_stream_and_ends_when_told(pacer: Pacer) -> Non
     ticks = sender.ticks
     pacer.stop()
     assert sender.ticks == ticks
+
+
+def test_a_busy_event_loop_keeps_it_waiting_half_a_millisecond_at_most(pacer: Pacer) -> None:
+    pacer.add(Sender().send, 20)
+    assert sys.getswitchinterval() <= 0.0005
 
 
 def test_after_a_stop_the_next_stream_starts_it_again(pacer: Pacer) -> None:
