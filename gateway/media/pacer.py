@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 _SWITCH_INTERVAL_S = 0.0005
 """How long Python code of another thread may keep this one waiting. With the interpreter's 5 ms each busy moment of the
-event loop makes a tick 5 ms late; with this the p99 is 0.5 to 1 ms, at hardly any cost (tests/benchmarks/bench_media.py)."""
+event loop makes a tick 5 ms late; with this the p99 is 0.5 to 1 ms (tests/benchmarks/bench_media.py)."""
 _REAL_TIME_PRIORITY = 10
 _NICE = -11
 

@@ -89,7 +89,6 @@ class Timeline:
     def rebase(self) -> None:
         """The next packet belongs where the line is now, whatever its timestamp says."""
         self._is_based = False
-        self._ahead_samples = 0
         self._resumption.clear()
 
     def use_law(self, law: Law) -> None:
@@ -100,15 +99,17 @@ class Timeline:
 
     def add_audio(self, timestamp: int, payload: bytes, arrival: float, lost: int = 0) -> None:
         """The next audio packet in order; ``lost`` packets before it will not come."""
-        if timestamp == self._position_ts and self._is_based:
+        if timestamp == self._position_ts and self._is_based and payload:
             self._packet_samples = samples = len(payload)
             self._position_ts = self._end_ts = (timestamp + samples) & _MASK
             self._anchor_at = arrival
             self._ahead_samples = 0
             self._concealment.last_frame = payload
             self._on_audio(payload)
-        else:
+        elif payload:
             self._place(timestamp, payload, arrival, lost)
+        else:
+            self.add_mark(timestamp, arrival)
 
     def add_mark(self, timestamp: int, arrival: float) -> None:
         """A packet without audio (comfort noise, event) reached to ``timestamp``: up to there nothing is missing."""
@@ -166,7 +167,7 @@ class Timeline:
     def _lay_down(self, timestamp: int, payload: bytes, arrival: float) -> None:
         """The part of the payload that lies behind the position."""
         filled = distance32(timestamp, self._position_ts)
-        if filled >= len(payload) > 0:
+        if filled >= len(payload):
             self._hold_back(timestamp, payload, arrival)
             return
         self._resumption.clear()
@@ -226,11 +227,9 @@ class Timeline:
         self._is_running = True
         self._anchor_at = arrival
         self._ahead_samples = 0
-        if payload:
-            self._packet_samples = len(payload)
-            self._concealment.last_frame = payload
-        if len(payload) > skipped:
-            self._on_audio(payload[skipped:])
+        self._packet_samples = len(payload)
+        self._concealment.last_frame = payload
+        self._on_audio(payload[skipped:])
 
     def _emit_silence(self, samples: int) -> None:
         self._position_ts = (self._position_ts + samples) & _MASK

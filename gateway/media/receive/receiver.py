@@ -135,12 +135,14 @@ class Receiver:
         if is_rtcp(datagram):
             self._statistics.rtcp_on_rtp_port += 1
             return
-        self._statistics.count_other(len(packet.payload))
         arrival = self._classify(packet, now)
         if packet.ssrc == self._present_ssrc:
+            self._statistics.count_other(len(packet.payload))
             self._present_heard_at = now
             self._order(arrival)
-        else:
+            return
+        self._statistics.foreign_ssrc += 1
+        if arrival.is_audio:  # some gateways send nothing but digits on a source of their own
             self._reorder.block()
             self._begin_source(self._guard.consider(packet.ssrc, arrival, self._present_heard_at))
 
@@ -165,6 +167,9 @@ class Receiver:
         if self._present_ssrc >= 0:
             self._statistics.ssrc_changes += 1
         self._begin_sequence(packets)
+        self._statistics.foreign_ssrc -= len(packets)
+        for arrival in packets:
+            self._statistics.count_audio(arrival.timestamp, arrival.at, len(arrival.payload))
         self._present_ssrc = self._guard.ssrc
         self._present_heard_at = packets[-1].at
 

@@ -37,6 +37,8 @@ class ReceiveStatistics:
     """Valid packets from an address that is not the caller's."""
     ignored_on_hold: int = 0
     """Packets that came although our direction says we do not receive."""
+    foreign_ssrc: int = 0
+    """Packets of a synchronisation source that did not become the present one."""
     ssrc_changes: int = 0
     restarts: int = 0
     """Sequence numbers that began anew without a new SSRC."""

@@ -85,6 +85,15 @@ class TestPackets:
         line.say(0, 1.0)
         assert line.say(160, 1.01, samples=0) == b""
         assert line.say(160, 1.02) == speech(160, 160)
+        assert b"" not in line.ear.chunks
+
+    def test_an_empty_packet_in_filled_silence_is_no_new_beginning(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.fill(2.0)
+        line.say(160, 2.0, samples=0)
+        line.say(8000, 2.0)
+        assert len(line.ear.audio) == 8160
+        assert line.timeline.mending.rebased == 0
 
     def test_a_packet_that_overlaps_the_one_before_is_trimmed_to_the_sample(self, line: Line) -> None:
         line.say(0, 1.0)
@@ -110,6 +119,15 @@ class TestNewBeginnings:
         line.timeline.rebase()
         assert line.say(77_777, 1.02) == speech(77_777, 160)
         assert len(line.ear.audio) == 320
+
+    def test_a_new_beginning_without_audio_is_not_filled_twice(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.fill(6.0)
+        heard = len(line.ear.audio)
+        line.timeline.rebase()
+        line.timeline.add_mark(777, 6.0)
+        assert line.fill(6.02) == SILENCE * 160
+        assert len(line.ear.audio) == heard + 160
 
     def test_jumps_draw_on_one_allowance_so_that_few_packets_cannot_make_a_flood(self, line: Line) -> None:
         line.say(0, 1.0)

@@ -182,8 +182,8 @@ class TestSourceChanges:
         call.talk(5)
         call.caller = RtpCaller(ssrc=0xBEEF, sequence=7, timestamp=3_000_000_000)
         assert call.talk(5) == speech(3_000_000_000, 5 * 160)
-        assert call.statistics.ssrc_changes == 1
-        assert call.statistics.lost == 0
+        assert (call.statistics.ssrc_changes, call.statistics.foreign_ssrc) == (1, 0)
+        assert (call.statistics.packets, call.statistics.lost) == (10, 0)
 
     def test_a_stray_packet_of_another_ssrc_is_not_heard(self, call: Call) -> None:
         call.talk(5)
@@ -198,6 +198,18 @@ class TestSourceChanges:
             call.arrive(keypad.event(5, (index + 1) * 160, end=index == 4))
         assert call.ear.digits == ["5"]
         assert call.ear.audio == speech(50_000, 5 * 160)
+
+    def test_digits_on_an_ssrc_of_their_own_while_the_voice_pauses_shift_nothing(self, call: Call) -> None:
+        call.talk(5)
+        keypad = RtpCaller(ssrc=0xD7F, sequence=1, timestamp=999)
+        for index in range(8):
+            call.arrive(keypad.event(5, (index + 1) * 160, end=index == 7))
+            call.wait(0.02)
+        call.caller.silent(8 * 160)
+        call.talk(5)
+        assert call.ear.digits == ["5"]
+        assert len(call.ear.audio) == 18 * 160
+        assert (call.statistics.ssrc_changes, call.statistics.foreign_ssrc) == (0, 8)
 
     def test_the_jitter_of_the_old_ssrc_is_not_held_against_the_new(self, call: Call) -> None:
         for index in range(20):
