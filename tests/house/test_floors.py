@@ -55,7 +55,7 @@ def is_edge(module: str) -> bool:
 
 
 def floor_of(module: str) -> int:
-    floor = FLOORS[module.split(".")[0]]
+    floor = FLOORS[module.split(".", maxsplit=1)[0]]
     return 2 if floor == 1 and is_edge(module) else floor
 
 

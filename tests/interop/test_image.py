@@ -1,4 +1,4 @@
-"""The Dockerfile's steps, proved without an engine (deploy/prove-image.sh): build, serve unprivileged, health, SIGTERM."""
+"""The Dockerfile's steps, proved without an engine by deploy/prove-image.sh: build, serve unprivileged, stop."""
 
 from __future__ import annotations
 

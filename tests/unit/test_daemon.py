@@ -70,7 +70,7 @@ async def test_a_taken_port_is_one_error_and_leaves_nothing_running() -> None:
         taken = str(stage.gateway.sip.listening[0])
         second = Gateway(settings_with(stage.emulator.url, sip={"listen": [taken]}))
         before = {task.get_name() for task in asyncio.all_tasks()}
-        with pytest.raises(GatewayError, match="sip.listen: cannot listen on") as refused:
+        with pytest.raises(GatewayError, match=r"sip\.listen: cannot listen on") as refused:
             await second.start()
         assert taken in str(refused.value)
         assert {task.get_name() for task in asyncio.all_tasks()} == before
