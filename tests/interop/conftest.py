@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.support.gateway_under_test import GatewayUnderTest, run_gateway
 
 RunGateway = Callable[..., GatewayUnderTest]
