@@ -306,6 +306,18 @@ def test_a_refused_reinvite_leaves_the_call_as_it_was() -> None:
     assert tag
 
 
+def test_after_a_refusal_the_next_reinvite_is_offered_and_no_old_limit_runs() -> None:
+    bench, again, call, tag = reinvited()
+    bench.ua.refuse_offer(call, 488, bench.now)
+    (refusal,) = bench.drain()
+    assert isinstance(refusal, Response)
+    bench.feed(ack_for(again, refusal))
+    bench.advance(200)
+    assert bench.take_events() == []
+    assert statuses(bench.feed(invite(to_tag=tag, cseq=3))) == [100]
+    assert bench.take_events() == [CallReoffered(call, OFFER)]
+
+
 def test_an_accepted_reinvite_moves_target_and_flow() -> None:
     bench, _, call, tag = talking()
     moved = Flow("udp", UDP.local, ("198.51.100.8", 5070))

@@ -70,11 +70,12 @@ def test_an_accepted_reinvite_is_acknowledged_each_time_and_moves_the_target() -
     assert bench.take_events() == []
 
 
-def test_a_refused_reinvite_leaves_the_call() -> None:
+@pytest.mark.parametrize(("status", "reason"), [(488, "Not Acceptable Here"), (300, "Multiple Choices")])
+def test_a_refused_reinvite_leaves_the_call(status: int, reason: str) -> None:
     bench, call, _ = inbound_call()
     sent = reoffer(bench, call)
-    assert statuses(bench.feed(respond(sent, 488))) == ["ACK"]
-    assert bench.take_events() == [ReofferRefused(call, 488, "Not Acceptable Here")]
+    assert statuses(bench.feed(respond(sent, status))) == ["ACK"]
+    assert bench.take_events() == [ReofferRefused(call, status, reason)]
     assert bench.ua.calls == 1
     reoffer(bench, call)
 
@@ -167,7 +168,10 @@ def test_provisional_answers_alone_do_not_keep_it_open_for_ever() -> None:
     bench.feed(respond(sent, 180))
     bench.advance(180.1)
     assert bench.take_events() == [ReofferRefused(call, 408, "Request Timeout")]
-    reoffer(bench, call)
+    bench.feed(respond(reoffer(bench, call), 488))
+    bench.ua.hang_up(call, bench.now)
+    bench.advance(100)
+    assert bench.counts() == (0, 0, 0)
 
 
 def test_one_invite_at_a_time() -> None:

@@ -110,10 +110,11 @@ def test_a_second_fork_that_answers_is_acknowledged_and_ended() -> None:
     assert bench.ua.dialogs == 1
 
 
-def test_a_refusal_ends_the_call() -> None:
+@pytest.mark.parametrize(("status", "reason"), [(486, "Busy Here"), (300, "Multiple Choices"), (603, "Decline")])
+def test_a_refusal_ends_the_call(status: int, reason: str) -> None:
     bench, sent, call = placed()
-    assert statuses(bench.feed(respond(sent, 486, to_tag="callee"))) == ["ACK"]
-    assert bench.take_events() == [CallRefused(call, 486, "Busy Here")]
+    assert statuses(bench.feed(respond(sent, status, to_tag="callee"))) == ["ACK"]
+    assert bench.take_events() == [CallRefused(call, status, reason)]
     assert_nothing_is_left(bench)
 
 
@@ -212,6 +213,15 @@ def test_ringing_has_a_limit() -> None:
     assert statuses(message for _, message in bench.advance(180.1)) == ["CANCEL"]
     assert bench.take_events() == [CallEnded(call, EndCause.RING_LIMIT)]
     assert_nothing_is_left(bench)
+
+
+def test_an_answered_call_has_no_limit_of_ringing() -> None:
+    bench, sent, call = placed()
+    bench.feed(callee(sent, 180))
+    bench.feed(callee(sent, 200, "callee", ANSWER))
+    assert bench.advance(3600) == []
+    assert bench.ua.calls == 1
+    assert bench.take_events()[-1] == CallAnswered(call, ANSWER)
 
 
 def test_the_peer_hangs_up_a_call_we_placed() -> None:

@@ -110,6 +110,7 @@ def test_the_200_is_repeated_t1_to_t2_until_64_t1_then_bye(flow: Flow) -> None:
     assert statuses(message for _, message in last) == ["BYE"]
     assert bench.take_events() == [CallEnded(call, EndCause.ACK_TIMEOUT)]
     assert bench.ua.stats.acks_missing == 1
+    assert bench.ua.stats.answers_repeated == 10
     bench.advance(100)
     assert bench.counts() == (0, 0, 0)
     assert bench.ua.next_deadline() is None
@@ -209,6 +210,28 @@ def test_commands_the_state_does_not_allow_are_ours_to_mend() -> None:
         bench.ua.ring(call, bench.now)
     with pytest.raises(LocalProtocolError):
         bench.ua.reject(call, 486, bench.now)
+
+
+def test_an_answered_call_has_no_limit_of_ringing() -> None:
+    bench, sent, call, response = answered()
+    bench.feed(ack_for(sent, response))
+    assert bench.advance(3600) == []
+    assert bench.take_events() == [CallConfirmed(call, None)]
+    assert bench.ua.calls == 1
+
+
+@pytest.mark.parametrize("status", [101, 199])
+def test_every_provisional_status_rings(status: int) -> None:
+    bench, _, call = offered()
+    bench.ua.ring(call, bench.now, status=status)
+    assert statuses(bench.drain()) == [status]
+
+
+@pytest.mark.parametrize("status", [300, 699])
+def test_every_status_from_300_on_refuses(status: int) -> None:
+    bench, _, call = offered()
+    bench.ua.reject(call, status, bench.now)
+    assert statuses(bench.drain()) == [status]
 
 
 @pytest.mark.parametrize("status", [100, 200, 99])

@@ -69,6 +69,15 @@ def test_timer_m_also_runs_over_tcp_for_forks_may_answer_late() -> None:
     assert bench.context.deadlines.next_deadline() == 32
 
 
+def test_300_is_a_refusal_too() -> None:
+    machine, bench = start()
+    bench.sent()
+    for _ in range(2):
+        machine.receive_response(respond(machine.request, 300), 0)
+        assert statuses(bench.sent()) == ["ACK"]
+    assert machine.state is InviteClientState.COMPLETED
+
+
 def test_a_refusal_is_acknowledged_and_acknowledged_again_until_timer_d() -> None:
     request = invite(headers=[("Route", "<sip:p1.example.com;lr>"), ("Route", "<sip:p2.example.com;lr>")])
     machine, bench = start(request=request)
