@@ -337,8 +337,7 @@ class UserAgent:
         if request.method == "ACK":
             return
         try:
-            stamp_source(request, flow)
-            flow = reply_flow(request, flow)
+            flow = _way_back(request, flow)
             response = make_response(
                 request,
                 refusal.status,
@@ -359,6 +358,17 @@ class UserAgent:
         text = "\n".join((via, call_id, request.headers.get("From") or "", request.headers.get("CSeq") or ""))
         seed = text.encode("utf-8", "surrogateescape")
         return hashlib.blake2b(seed, digest_size=8, key=self._tag_key).hexdigest()
+
+
+def _way_back(request: Request, flow: Flow) -> Flow:
+    """Where a refusal goes. A Via that is there and cannot be read is echoed, and answered to the source."""
+    try:
+        stamp_source(request, flow)
+        return reply_flow(request, flow)
+    except SipParseError:
+        if "Via" not in request.headers:
+            raise
+        return flow
 
 
 def _has_nul(response: Response) -> bool:
