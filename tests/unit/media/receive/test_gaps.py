@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from gateway.media.codec.g711 import PCMA, PCMU
@@ -100,6 +101,33 @@ class TestPackets:
         assert line.say(100, 1.02) == speech(160, 100)
         assert line.timeline.mending.trimmed_samples == 60
 
+    def test_a_gap_of_exactly_a_second_is_one_chunk(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.say(160 + 8000, 2.02)
+        assert [len(chunk) for chunk in line.ear.chunks] == [160, 8000, 160]
+
+    def test_the_newest_frame_is_what_conceals_a_loss(self, line: Line) -> None:
+        line.timeline.add_audio(line.base, PCMU.encode(np.full(160, 20_000, np.int16)), 1.0)
+        line.timeline.add_audio(line.base + 160, PCMU.encode(np.full(160, 50, np.int16)), 1.02)
+        concealed = line.say(480, 1.06, lost=1)[:160]
+        assert 0 < np.abs(PCMU.decode(concealed)).max() < 100
+
+    def test_after_filled_silence_there_is_nothing_to_repeat(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.fill(2.0)
+        resumed = line.say(8160, 2.02, lost=3)
+        assert set(resumed[:-160]) == {0xFF}
+
+    def test_in_another_law_there_is_nothing_to_repeat_either(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.timeline.use_law(PCMA)
+        assert line.say(320, 1.04, lost=1)[:160] == b"\xd5" * 160
+
+    def test_a_timestamp_used_twice_is_audio_all_the_same(self, line: Line) -> None:
+        line.say(0, 1.0)
+        assert line.say(0, 1.02) == speech(0, 160)
+        assert line.say(160, 1.04) == speech(160, 160)
+
 
 class TestNewBeginnings:
     def test_a_timestamp_that_jumps_beyond_a_minute_goes_on_where_the_line_is(self, line: Line) -> None:
@@ -134,6 +162,15 @@ class TestNewBeginnings:
         for index in range(1, 50):
             line.say(index * 200_000, 1.0 + index * 0.02)
         assert len(line.ear.audio) < MAX_GAP_TS + 50 * 160 + 8000
+
+    def test_packets_held_for_a_verdict_do_not_outlive_a_new_beginning(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.fill(6.0)
+        line.say(160, 6.0)
+        line.say(320, 6.02)
+        line.timeline.rebase()
+        assert set(line.fill(6.5)) == {0xFF}
+        assert line.timeline.mending.rebased == 0
 
     def test_the_allowance_refills_with_time(self, line: Line) -> None:
         line.say(0, 1.0)
@@ -207,6 +244,21 @@ class TestClock:
         assert line.say(260, 1.13) == speech(320, 100)
         assert line.say(420, 1.15) == speech(420, 160)
 
+    def test_audio_for_exactly_the_time_filled_makes_no_sound(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.fill(1.14)
+        assert line.say(160, 1.14) == b""
+        assert b"" not in line.ear.chunks
+        assert line.say(320, 1.16) == speech(320, 160)
+
+    def test_every_pause_is_filled_in_its_time(self, line: Line) -> None:
+        for number in range(3):
+            start = number * 3.0
+            line.say(number * 24_000, 10.0 + start)
+            assert line.fill(10.0 + start + 0.139) == b""
+            assert line.fill(10.0 + start + 0.141) == SILENCE * 160
+            line.fill(10.0 + start + 2.9)
+
     def test_after_a_stall_of_the_network_the_line_is_neither_longer_nor_shifted(self, line: Line) -> None:
         for index in range(10):
             line.say(index * 160, 1.0 + index * 0.02)
@@ -260,6 +312,7 @@ class TestFrozenSender:
             line.say(index * 160, 11.0 + index * 0.02)
         assert line.ear.audio[filled:] == speech(160, 50 * 160)
         assert line.timeline.mending.trimmed_samples == 0
+        assert line.timeline.mending.rebased == 1
 
     def test_a_word_too_short_for_a_verdict_is_heard_when_it_is_over(self, line: Line) -> None:
         line.say(0, 1.0)
@@ -271,6 +324,23 @@ class TestFrozenSender:
             line.fill(11.04 + step * 0.02)
         heard = line.ear.audio[filled:].replace(SILENCE, b"")
         assert heard == speech(160, 320)
+
+    def test_single_stragglers_now_and_then_are_late_and_nothing_else(self, line: Line) -> None:
+        line.say(0, 1.0)
+        for second in range(2, 12):
+            line.fill(float(second))
+            assert line.say(160 * second, float(second)) == b""
+            assert set(line.fill(second + 0.5)) == {0xFF}
+        assert line.timeline.mending.rebased == 0
+
+    def test_stragglers_are_forgotten_once_the_sender_has_caught_up(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.fill(2.0)
+        line.say(160, 2.0)
+        line.say(320, 2.02)
+        line.say(8160, 2.03)
+        assert set(line.fill(2.5)) == {0xFF}
+        assert line.timeline.mending.rebased == 0
 
     def test_packets_held_for_a_verdict_are_dropped_when_they_catch_up(self, line: Line) -> None:
         line.say(0, 1.0)
@@ -289,6 +359,19 @@ class TestMarks:
         line.say(0, 1.0)
         line.timeline.add_mark(line.base + 160, 1.02)
         assert line.say(480, 1.06) == SILENCE * 320 + speech(480, 160)
+
+    def test_audio_behind_a_mark_takes_the_clock_back_to_itself(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.timeline.add_mark(line.base + 480, 1.0)
+        line.say(160, 1.02)
+        assert line.fill(1.159) == b""
+        assert line.fill(1.16) == SILENCE * 160
+
+    def test_an_empty_packet_is_a_mark(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.say(8160, 2.0, samples=0)
+        assert len(line.ear.since(160)) == 0
+        assert line.fill(2.001) == SILENCE * 7040
 
     def test_audio_between_the_marks_of_a_long_event_keeps_its_place(self, line: Line) -> None:
         for index in range(20):
@@ -329,6 +412,13 @@ class TestHold:
         line.timeline.pause()
         assert line.fill(50.0) == b""
         assert line.timeline.deadline is None
+
+    def test_silence_filled_before_a_pause_does_not_delay_it_after(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.fill(9.0)
+        line.timeline.pause()
+        line.timeline.start(50.0)
+        assert line.fill(50.14) == SILENCE * 160
 
     def test_after_a_pause_the_line_goes_on_without_the_time_of_the_pause(self, line: Line) -> None:
         line.say(0, 1.0)

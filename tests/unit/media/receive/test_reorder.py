@@ -132,6 +132,25 @@ def test_starting_anew_forgets_what_was_held() -> None:
     assert reorder.passes(9000)
 
 
+def test_numbers_given_up_before_a_new_beginning_are_nothing_to_it() -> None:
+    reorder = buffer(100)
+    reorder.insert(105, "f", 1.0)
+    reorder.release(2.0)
+    reorder.start(100)
+    for sequence in range(100, 106):
+        reorder.passes(sequence)
+    assert reorder.insert(103, "d", 3.0) is Placement.DUPLICATE
+
+
+def test_what_is_remembered_of_lost_packets_is_bounded() -> None:
+    reorder = buffer(0)
+    for number in range(1, 2000):
+        reorder.insert((number * 30) & 0xFFFF, "x", float(number))
+        reorder.release(number + 0.5)
+    assert len(reorder._given_up) <= 600
+    assert reorder.insert((1999 * 30 - 1) & 0xFFFF, "y", 9999.0) is Placement.LATE
+
+
 @given(st.lists(st.tuples(st.integers(0, 90), st.integers(0, 30)), max_size=120), st.integers(0, 65535))
 def test_items_come_out_in_order_once_and_none_is_unaccounted_for(steps: list[tuple[int, int]], first: int) -> None:
     reorder: ReorderBuffer[int] = ReorderBuffer(0.04)
