@@ -93,7 +93,6 @@ class SourceLatch:
     def _latch(self, address: Address) -> None:
         self.address = address
         self._newcomer = None
-        self._former = None
 
 
 class Arrival(NamedTuple):
@@ -117,8 +116,7 @@ class SsrcGuard:
     def __init__(self) -> None:
         self.ssrc: int | None = None
         """The present source."""
-        self.has_candidate = False
-        self._candidate = 0
+        self._candidate: int | None = None
         self._held: list[Arrival] = []
         self._run = 0
 
@@ -128,8 +126,8 @@ class SsrcGuard:
 
     def consider(self, ssrc: int, arrival: Arrival, heard_at: float) -> list[Arrival]:
         """A packet of another source. Answers with the packets to go on with, in order, once it takes over."""
-        if not self.has_candidate or ssrc != self._candidate:
-            self._candidate, self.has_candidate = ssrc, True
+        if ssrc != self._candidate:
+            self._candidate = ssrc
             self._held.clear()
             self._run = 0
         self._held.append(arrival)
@@ -140,12 +138,9 @@ class SsrcGuard:
         return self._take_over()
 
     def _take_over(self) -> list[Arrival]:
-        self.ssrc = self._candidate
-        self.has_candidate = False
+        self.ssrc, self._candidate = self._candidate, None
         first = self._held[0].sequence
-        packets = sorted(self._held, key=lambda arrival: distance16(first, arrival.sequence))
-        self._held.clear()
-        return packets
+        return sorted(self._held, key=lambda arrival: distance16(first, arrival.sequence))
 
 
 class RestartProbe:

@@ -50,8 +50,7 @@ class ReceiveStatistics:
     expected_before: int = 0
     """Packets expected from earlier sources and before restarts."""
 
-    _transit: float = 0.0
-    _has_transit: bool = False
+    _transit: float | None = None
     _expected_reported: int = 0
     _packets_reported: int = 0
 
@@ -60,15 +59,11 @@ class ReceiveStatistics:
         self.packets += 1
         self.octets += octets
         transit = arrival * CLOCK_HZ - timestamp
-        difference = transit - self._transit
-        self._transit = transit
-        if -_UNRELATED_TS < difference < _UNRELATED_TS:
-            if not self._has_transit:
-                self._has_transit = True
-                return
-            self.jitter_ts += (abs(difference) - self.jitter_ts) * 0.0625
-        else:
-            self._has_transit = True
+        previous, self._transit = self._transit, transit
+        if previous is not None:
+            difference = abs(transit - previous)
+            if difference < _UNRELATED_TS:
+                self.jitter_ts += (difference - self.jitter_ts) * 0.0625
 
     def count_other(self, octets: int) -> None:
         """A packet whose timestamp is not its sending time: events keep that of their start (RFC 4733 §2.2.1)."""
@@ -80,8 +75,7 @@ class ReceiveStatistics:
         self.expected_before = self.expected
         self.base = first_sequence
         self.highest = first_sequence - 1
-        self._has_transit = False
-        self._transit = 0.0
+        self._transit = None
         self.jitter_ts = 0.0
 
     @property

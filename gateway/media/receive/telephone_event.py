@@ -136,7 +136,6 @@ def _is_same_press(press: _Press, seen: _Press, has_marker: bool) -> bool:
 
 
 def _continue(press: _Press, seen: _Press) -> None:
-    press.heard_at = seen.heard_at
     if seen.start_ts == press.segment_ts:
         press.duration_ts = max(press.duration_ts, seen.duration_ts)
     else:

@@ -109,7 +109,6 @@ class Playout:
             cut_off = [record for record in self._records.values() if self._is_alive(record)]
             for record in cut_off:
                 record.is_flushed = record.is_finished = True
-                record.waiting = 0
             self._frames.clear()
             self._tail = b""
             self._pending_bytes = 0

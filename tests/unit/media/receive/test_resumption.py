@@ -45,6 +45,13 @@ def test_a_rush_without_end_is_not_kept_without_end() -> None:
     assert len(resumption.take()) == 60
 
 
+def test_what_proved_late_is_forgotten() -> None:
+    resumption = held([1.0, 1.02, 1.04, 1.06])
+    resumption.clear()
+    assert not resumption.has_stood_still()
+    assert resumption.take() == []
+
+
 def test_timestamps_may_wrap_meanwhile() -> None:
     resumption = Resumption()
     for index in range(4):

@@ -59,6 +59,22 @@ def test_another_source_starts_its_own_jitter_and_keeps_the_losses_so_far() -> N
     assert statistics.lost == 7 - 3
 
 
+def test_packets_that_are_no_audio_count_but_say_nothing_of_jitter() -> None:
+    statistics = ReceiveStatistics()
+    feed(statistics, [10.0, 10.02])
+    statistics.count_other(4)
+    statistics.count_other(5)
+    assert (statistics.packets, statistics.octets) == (4, 329)
+    assert statistics.jitter_ts == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_source_that_has_sent_nothing_has_lost_nothing() -> None:
+    statistics = ReceiveStatistics()
+    assert (statistics.expected, statistics.lost) == (0, 0)
+    statistics.begin_source(70_000)
+    assert (statistics.expected, statistics.lost) == (0, 0)
+
+
 def test_duplicates_make_the_cumulative_loss_negative_as_rfc_3550_says() -> None:
     statistics = ReceiveStatistics()
     statistics.begin_source(65536)
@@ -77,3 +93,11 @@ def test_the_fraction_lost_covers_the_time_since_the_last_report() -> None:
     statistics.highest += 10
     assert statistics.take_fraction_lost() == 0
     assert statistics.take_fraction_lost() == 0
+    feed(statistics, [3.0] * 4)
+    statistics.highest += 8
+    assert statistics.take_fraction_lost() == 128
+    feed(statistics, [4.0] * 9)
+    statistics.highest += 8
+    assert statistics.take_fraction_lost() == 0, "more came than were due"
+    statistics.highest += 8
+    assert statistics.take_fraction_lost() == 255

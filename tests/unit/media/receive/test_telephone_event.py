@@ -152,8 +152,16 @@ def test_segments_of_a_very_long_press_are_one_digit(keypad: Keypad) -> None:
         start = 1000 + segment * 0xFFFF
         for duration in range(160, 0xFFFF, 1600):
             keypad.packet(start, block(4, duration))
-    keypad.packet(1000 + 2 * 0xFFFF, block(4, 0xFFFF, end=True))
+    for _ in range(3):
+        keypad.packet(1000 + 2 * 0xFFFF, block(4, 0xFFFF, end=True))
     assert keypad.digits == "4"
+
+
+def test_the_marker_begins_a_new_press_of_the_same_key_even_within_the_time_of_the_last(keypad: Keypad) -> None:
+    keypad.packet(1000, block(8, 480), marker=True)
+    keypad.packet(1300, block(8, 160), marker=True)
+    keypad.packet(1300, block(8, 480, end=True))
+    assert keypad.pressed == [DigitPressed("8", 60), DigitPressed("8", 60)]
 
 
 def test_a_sender_that_moves_the_timestamp_with_every_packet_presses_one_key(keypad: Keypad) -> None:
@@ -167,6 +175,7 @@ def test_several_presses_in_one_packet(keypad: Keypad) -> None:
     keypad.packet(1000, block(1, 400) + block(2, 400) + block(3, 80))
     assert keypad.digits == "12"
     keypad.packet(1800, block(3, 400, end=True))
+    assert keypad.digits == "123"
     assert keypad.pressed[-1] == DigitPressed("3", 50)
 
 
@@ -177,7 +186,7 @@ def test_the_timestamp_may_wrap_between_presses(keypad: Keypad) -> None:
 
 
 def test_the_same_timestamp_with_another_key_is_another_press(keypad: Keypad) -> None:
-    keypad.press(1, 1000)
+    keypad.press(1, 1000, ends=0)
     keypad.press(2, 1000)
     assert keypad.digits == "12"
 

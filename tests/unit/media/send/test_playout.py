@@ -166,11 +166,13 @@ def test_every_frame_has_the_agreed_length(frame_bytes: int) -> None:
 def test_a_full_queue_refuses_and_counts() -> None:
     playout = Playout(max_pending_bytes=320)
     playout.enqueue(A, b"a" * 300)
-    playout.enqueue(A, b"b" * 21)
-    assert playout.dropped_bytes == 21
+    playout.enqueue(A, b"b" * 20)
+    playout.enqueue(A, b"c")
+    assert playout.dropped_bytes == 1
     playout.next_frame()
-    playout.enqueue(A, b"c" * 21)
-    assert playout.ledger(A) == ItemHeard(A, 20, 321 // 8)
+    playout.enqueue(A, b"d" * 160)
+    assert playout.dropped_bytes == 1
+    assert playout.ledger(A) == ItemHeard(A, 20, 60)
 
 
 def test_a_frame_the_network_refused_was_not_heard() -> None:
