@@ -185,11 +185,44 @@ class TestSourceChanges:
         assert (call.statistics.ssrc_changes, call.statistics.foreign_ssrc) == (1, 0)
         assert (call.statistics.packets, call.statistics.lost) == (10, 0)
 
-    def test_a_stray_packet_of_another_ssrc_is_not_heard(self, call: Call) -> None:
+    @pytest.mark.parametrize("ssrc", [0, 0xCA11])
+    def test_another_ssrc_with_a_timestamp_a_little_ahead_is_no_pause(self, call: Call, ssrc: int) -> None:
+        call.caller.ssrc = ssrc
         call.talk(5)
+        call.caller = RtpCaller(ssrc=0xBEEF, sequence=call.caller.sequence, timestamp=call.caller.timestamp + 100_000)
+        assert call.talk(5) == speech(150_800, 800)
+        assert call.statistics.ssrc_changes == 1
+
+    def test_a_stray_packet_of_another_ssrc_is_not_heard(self, call: Call) -> None:
+        call.talk(20)
         call.arrive(RtpCaller(ssrc=0xBAD).audio())
-        assert call.talk(5) == speech(50_800, 800)
-        assert call.statistics.ssrc_changes == 0
+        assert call.talk(5) == speech(50_000 + 20 * 160, 800)
+        assert (call.statistics.ssrc_changes, call.statistics.foreign_ssrc) == (0, 1)
+
+    def test_two_streams_at_once_do_not_alternate(self, call: Call) -> None:
+        other = RtpCaller(ssrc=0xBAD)
+        for _ in range(50):
+            call.talk(1)
+            call.arrive(other.audio())
+        assert call.ear.audio == speech(50_000, 50 * 160)
+
+    def test_while_a_key_is_held_the_source_is_alive(self, call: Call) -> None:
+        call.talk(2)
+        start = call.caller.timestamp
+        for index in range(20):
+            call.arrive(call.caller.event(5, (index + 1) * 160, start=start))
+            call.wait(0.02)
+        assert call.arrive(RtpCaller(ssrc=0xBAD).audio()) == b""
+        assert call.statistics.events == 20
+
+    def test_a_last_packet_of_the_old_source_does_not_take_it_back(self, call: Call) -> None:
+        call.talk(2)
+        straggler = call.caller.audio()
+        call.wait(0.5)
+        new = RtpCaller(ssrc=0xBEEF, timestamp=7)
+        assert call.arrive(new.audio()) == speech(7, 160)
+        assert call.arrive(straggler) == b""
+        assert call.arrive(new.audio()) == speech(167, 160)
 
     def test_digits_on_an_ssrc_of_their_own_are_digits_and_do_not_disturb_the_voice(self, call: Call) -> None:
         keypad = RtpCaller(ssrc=0xD7F, sequence=1, timestamp=999)
@@ -227,6 +260,14 @@ class TestSourceChanges:
         assert call.talk(5) == speech(3_000_000, 5 * 160)
         assert call.statistics.restarts == 1
         assert len(call.ear.audio) == 10 * 160
+
+    def test_sequence_numbers_that_begin_anew_just_behind_lose_no_audio_either(self, call: Call) -> None:
+        call.talk(80)
+        call.caller.sequence -= 50
+        call.caller.timestamp += 3_000_000
+        start = call.caller.timestamp
+        assert call.talk(5) == speech(start, 5 * 160)
+        assert call.statistics.restarts == 1
 
     def test_a_recording_played_again_from_its_start_is_heard_again(self, call: Call) -> None:
         recording = [call.caller.audio() for _ in range(150)]
@@ -274,6 +315,17 @@ class TestSilenceSuppression:
             call.wait(pause / 8000)
         call.talk(1)
         assert len(call.ear.audio) == 6 * 7 * 160 + 400 + 1600 + 24_000 + 160 + 8000 + 3333 + 160
+
+    def test_a_pause_after_a_loss_is_silence(self, call: Call) -> None:
+        call.talk(2)
+        call.caller.audio()
+        call.talk(3)
+        call.wait(0.02)
+        concealed = call.receiver.timeline.mending.concealed_samples
+        call.caller.silent(480)
+        call.wait(0.06)
+        assert call.arrive(call.caller.audio())[:480] == SILENCE * 480
+        assert call.receiver.timeline.mending.concealed_samples == concealed == 160
 
     def test_comfort_noise_is_silence(self, call: Call) -> None:
         call.talk(2)
@@ -340,6 +392,14 @@ class TestDigits:
         assert call.statistics.lost == 0
         assert call.receiver.timeline.mending.concealed_samples == 0
 
+    def test_silence_flows_while_a_key_is_held(self, call: Call) -> None:
+        call.talk(2)
+        start = call.caller.timestamp
+        for index in range(50):
+            call.arrive(call.caller.event(5, (index + 1) * 160, start=start))
+            call.wait(0.02)
+        assert len(call.ear.audio) == pytest.approx(320 + 8000 - 0.12 * 8000, abs=320)
+
     def test_voice_sent_along_with_the_event_is_kept(self, call: Call) -> None:
         call.talk(2)
         start = call.caller.timestamp
@@ -398,6 +458,37 @@ class TestReInvite:
         call.receiver.update(agreed(), call.now)
         assert call.wait(0.09) == b""
         assert call.talk(1) == speech(50_000 + 7 * 160, 160)
+
+    def test_a_second_hold_does_not_start_the_clock(self, call: Call) -> None:
+        call.talk(5)
+        call.receiver.update(agreed(direction="inactive"), call.now)
+        call.receiver.update(agreed(direction="sendonly"), call.now)
+        assert call.wait(5.0) == b""
+
+    def test_a_held_caller_that_still_sends_is_known_to_be_alive(self, call: Call) -> None:
+        call.talk(5)
+        call.receiver.update(agreed(direction="inactive"), call.now)
+        call.wait(20.0)
+        call.arrive(call.caller.audio())
+        assert call.receiver.latch.heard_at == call.now
+
+    def test_a_refresh_leaves_alone_what_waits_behind_a_gap(self, call: Call) -> None:
+        call.talk(1)
+        first, second = call.caller.audio(), call.caller.audio()
+        call.arrive(second)
+        call.receiver.update(agreed(), call.now)
+        assert call.arrive(first) == speech(50_160, 320)
+
+    def test_another_reorder_time_and_guard_hold_from_then_on(self, call: Call) -> None:
+        call.talk(1)
+        call.receiver.update(agreed(reorder_ms=10, relatch_after_s=0.2), call.now)
+        call.caller.audio()
+        call.arrive(call.caller.audio())
+        assert len(call.wait(0.011)) == 320
+        for _ in range(12):
+            call.arrive(call.caller.audio(), source=STRANGER)
+            call.wait(0.02)
+        assert call.receiver.latch.address == STRANGER
 
     def test_after_resume_the_clock_runs_although_no_packet_comes(self, call: Call) -> None:
         call.talk(1)
