@@ -153,6 +153,7 @@ def test_a_call_to_nobody_over_tcp_fails_at_once(run: Callable[..., None]) -> No
             flow = caller.endpoint.flow_to(("127.0.0.1", port), "tcp")
             caller.endpoint.invite("sip:x@y.example", flow, from_="<sip:a@b.example>", body=OFFER)
             assert (await caller.told(CallEnded)).cause is EndCause.FLOW_FAILED
+            assert caller.endpoint.stats.send_failures == 1
             await caller.quiet()
 
     run(main())

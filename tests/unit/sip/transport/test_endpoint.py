@@ -213,3 +213,126 @@ async def test_an_idle_connection_is_looked_for_even_when_nothing_else_happens(m
     await until(lambda: endpoint.tcp_connections == 0)
     assert endpoint.stats.connections_timed_out == 1
     await endpoint.stop()
+
+
+async def offered_call(phone: Phone, endpoint: Endpoint, events: list[Event]) -> tuple[str, Any]:
+    """A call that waits for a command from outside any event."""
+    port = phone.socket.getsockname()[1]
+    sent = invite(via=phone.via, contact=f"<sip:phone@127.0.0.1:{port}>")
+    phone.send(sent, endpoint)
+    assert (await phone.receive()).status == 100
+    return next(event.call for event in events if isinstance(event, CallOffered)), sent
+
+
+async def test_each_command_is_carried_out_at_once(phone: Phone) -> None:
+    events: list[Event] = []
+    endpoint = make_endpoint(on_event=events.append, timers=TimerValues(t1=5, t2=10))
+    await endpoint.start()
+    call, sent = await offered_call(phone, endpoint, events)
+    endpoint.ring(call, 183)
+    assert (await phone.receive()).status == 183
+    endpoint.answer(call, ANSWER)
+    ok = await phone.receive()
+    assert ok.status == 200
+    phone.send(ack_for(sent, ok, via=phone.via + "a"), endpoint)
+    await until(lambda: isinstance(events[-1], CallConfirmed))
+    for cseq, status in ((2, 200), (3, 488)):
+        phone.send(invite(via=f"{phone.via}{cseq}", to_tag=ok.to.tag, cseq=cseq), endpoint)
+        assert (await phone.receive()).status == 100
+        if status == 200:
+            endpoint.answer_offer(call, ANSWER)
+        else:
+            endpoint.refuse_offer(call, status)
+        answer = await phone.receive()
+        assert answer.status == status
+        ack = request("ACK", via=f"{phone.via}{cseq}" + "a" * (status == 200), to_tag=ok.to.tag, cseq=cseq)
+        phone.send(ack, endpoint)
+    await until(lambda: endpoint.user_agent.stats.requests_received == 6)
+    endpoint.reoffer(call, OFFER)
+    assert (await phone.receive()).method == "INVITE"
+    endpoint.hang_up(call)
+    assert (await phone.receive()).method == "BYE"
+    await endpoint.stop()
+
+
+async def test_a_refusal_leaves_at_once(phone: Phone) -> None:
+    events: list[Event] = []
+    endpoint = make_endpoint(on_event=events.append, timers=TimerValues(t1=5, t2=10))
+    await endpoint.start()
+    call, _ = await offered_call(phone, endpoint, events)
+    endpoint.reject(call, 486, "Engaged", [("X-Why", "busy")])
+    response = await phone.receive()
+    assert (response.status, response.reason, response.headers.get("X-Why")) == (486, "Engaged", "busy")
+    await endpoint.stop()
+
+
+async def test_a_handler_is_never_entered_while_it_runs(phone: Phone) -> None:
+    depth = deepest = 0
+    ended: list[Event] = []
+
+    def handle(event: Event) -> None:
+        nonlocal depth, deepest
+        depth += 1
+        deepest = max(deepest, depth)
+        if isinstance(event, CallOffered):
+            endpoint.reject(event.call, 486)  # which makes another event
+        else:
+            ended.append(event)
+        depth -= 1
+
+    endpoint = make_endpoint(on_event=handle)
+    await endpoint.start()
+    phone.send(invite(via=phone.via), endpoint)
+    await until(lambda: ended)
+    assert deepest == 1
+    await endpoint.stop()
+
+
+async def test_stopping_sends_what_waits_and_leaves_no_timer(phone: Phone) -> None:
+    endpoint = make_endpoint()
+    await endpoint.start()
+    call = endpoint.invite(
+        "sip:x@127.0.0.1", endpoint.flow_to(phone.socket.getsockname()), from_="<sip:a@b>", body=OFFER
+    )
+    await endpoint.stop()
+    assert (await phone.receive()).method == "INVITE"
+    endpoint.hang_up(call)
+    await asyncio.sleep(0)
+    assert endpoint._timer is None
+
+
+async def test_the_timer_is_armed_once_for_a_deadline_and_fires_no_more_than_it_must(phone: Phone) -> None:
+    endpoint = make_endpoint()
+    fired: list[float] = []
+    handle_timeout = endpoint.user_agent.handle_timeout
+
+    def count(now: float) -> None:
+        fired.append(now)
+        handle_timeout(now)
+
+    endpoint.user_agent.handle_timeout = count  # type: ignore[method-assign]
+    await endpoint.start()
+    phone.send(request("OPTIONS", via=phone.via), endpoint)
+    await phone.receive()
+    armed = endpoint._timer
+    assert armed is not None
+    phone.send(request("OPTIONS", via=phone.via + "2", call_id="other"), endpoint)
+    await phone.receive()
+    assert endpoint._timer is armed, "a later deadline needs no other timer"
+    await until(lambda: endpoint.user_agent.transactions == 0)
+    assert 1 <= len(fired) <= 3, "at most one firing for each timer J, and no spinning between"
+    assert endpoint._timer is None
+    await endpoint.stop()
+
+
+async def test_without_connections_nobody_looks_for_idle_ones() -> None:
+    endpoint = make_endpoint("tcp://127.0.0.1:0")
+    await endpoint.start()
+    assert endpoint._timer is None
+    _, writer = await asyncio.open_connection("127.0.0.1", endpoint.port("tcp"))
+    await until(lambda: endpoint._timer is not None)
+    writer.close()
+    await until(lambda: endpoint.tcp_connections == 0)
+    endpoint._on_timer()
+    assert endpoint._timer is None
+    await endpoint.stop()
