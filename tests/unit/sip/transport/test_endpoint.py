@@ -199,6 +199,7 @@ async def test_without_a_listener_of_a_transport_it_has_no_port() -> None:
     await endpoint.start()
     with pytest.raises(LocalProtocolError):
         endpoint.port("tcp")
+    assert endpoint.flow_to(("127.0.0.9", 5070), "tcp") == Flow("tcp", ("127.0.0.1", 5060), ("127.0.0.9", 5070))
     await endpoint.stop()
 
 
