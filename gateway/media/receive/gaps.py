@@ -29,6 +29,7 @@ _MAX_MARK_TS = 10 * SAMPLE_RATE_HZ
 """Marks further from the line are on a clock of their own: some gateways stamp telephone-events so."""
 _RECENT_TS = 10 * SAMPLE_RATE_HZ
 _CHUNK_SAMPLES = 160
+_LONGEST_PACKET_SAMPLES = 60 * SAMPLE_RATE_HZ // 1000
 _SLICE_SAMPLES = SAMPLE_RATE_HZ
 _MASK = TIMESTAMP_MODULUS - 1
 
@@ -70,7 +71,7 @@ class Timeline:
         self._ahead_samples = 0
         """How far behind (negative: before) the position that packet ended."""
         self._packet_samples = _CHUNK_SAMPLES
-        """Its length: so long after it the next is due."""
+        """Length of the longest packet so far: so long after one the next may be due."""
         self._allowance_samples = MAX_GAP_TS
         self._allowance_at = 0.0
 
@@ -100,7 +101,9 @@ class Timeline:
     def add_audio(self, timestamp: int, payload: bytes, arrival: float, lost: int = 0) -> None:
         """The next audio packet in order; ``lost`` packets before it will not come."""
         if timestamp == self._position_ts and self._is_based and payload:
-            self._packet_samples = samples = len(payload)
+            samples = len(payload)
+            if samples > self._packet_samples:
+                self._note_length(samples)
             self._position_ts = self._end_ts = (timestamp + samples) & _MASK
             self._anchor_at = arrival
             self._ahead_samples = 0
@@ -227,9 +230,12 @@ class Timeline:
         self._is_running = True
         self._anchor_at = arrival
         self._ahead_samples = 0
-        self._packet_samples = len(payload)
+        self._note_length(len(payload))
         self._concealment.last_frame = payload
         self._on_audio(payload[skipped:])
+
+    def _note_length(self, samples: int) -> None:
+        self._packet_samples = min(max(samples, self._packet_samples), _LONGEST_PACKET_SAMPLES)
 
     def _emit_silence(self, samples: int) -> None:
         self._position_ts = (self._position_ts + samples) & _MASK

@@ -213,11 +213,14 @@ class TestClock:
         assert line.timeline.deadline == pytest.approx(1.16)
         assert line.fill(1.22) == SILENCE * 640
 
-    @pytest.mark.parametrize("samples", [80, 160, 320, 480])
-    def test_longer_packets_are_due_later(self, line: Line, samples: int) -> None:
+    @pytest.mark.parametrize(
+        ("samples", "due_after_s"), [(80, 0.02), (160, 0.02), (320, 0.04), (480, 0.06), (2000, 0.06)]
+    )
+    def test_after_longer_packets_the_next_is_due_later(self, line: Line, samples: int, due_after_s: float) -> None:
         line.say(0, 1.0, samples=samples)
         line.say(samples, 1.0, samples=samples)
-        due = 1.0 + samples / 8000 + 0.1
+        line.say(2 * samples, 1.0, samples=37)
+        due = 1.0 + due_after_s + 0.1
         assert line.fill(due + 0.0199) == b""
         assert line.fill(due + 0.0201) == SILENCE * 160
 
