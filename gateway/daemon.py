@@ -22,6 +22,7 @@ from gateway.call.journal import EventSink
 from gateway.call.profile import check_agents
 from gateway.call.termination import EndReason
 from gateway.emulator.server import Emulator
+from gateway.inworld.connection import shared_tls_context
 from gateway.inworld.endpoint import Endpoint as ProviderEndpoint
 from gateway.media.engine import MediaEngine
 from gateway.observability.logs import get_logger
@@ -34,6 +35,8 @@ from gateway.sip.user_agent import UserAgent, UserAgentConfig
 DRAIN_LIMIT_S = 3.0
 """How long the ends of calls (BYE and its 200, provider sockets) may take at shutdown."""
 _POLL_S = 0.02
+_NEEDS_RESTART = ("node.name", "sip.listen", "media.ports", "control.listen", "control.metrics")
+"""What is bound to sockets or names that are given out once."""
 _EMULATOR_KEY = "emulator"
 
 
@@ -58,13 +61,16 @@ class Gateway:
             raise
 
     async def _start(self) -> None:
-        settings, addresses = self.settings, AdvertisedAddresses(self.settings)
+        settings = self.settings
         check_agents(settings)
+        bind_address = _media_bind_address(settings)
+        addresses = self._addresses = AdvertisedAddresses(settings)
         provider = await self._provider()
         ports = settings.media.ports
-        self.media = MediaEngine(_media_bind_address(settings), range(ports.first, ports.last + 1), ids=self._ids)
+        self.media = MediaEngine(bind_address, range(ports.first, ports.last + 1), ids=self._ids)
         self._stack.callback(self.media.close)
         self.directory = CallDirectory(settings, metrics=self.metrics, logger=self._log)
+        self._stack.callback(self.directory.close)
         config = UserAgentConfig(
             advertise=addresses.signalling,
             admit=self.directory.admit,
@@ -96,9 +102,15 @@ class Gateway:
     async def _provider(self) -> ProviderEndpoint:
         inworld = self.settings.inworld
         if not inworld.uses_embedded_emulator:
-            return ProviderEndpoint(inworld.url, inworld.api_key, inworld.auth)
+            return self._real_provider(self.settings)
         self._emulator = await self._stack.enter_async_context(Emulator())
         return ProviderEndpoint(self._emulator.url, Secret(_EMULATOR_KEY))
+
+    def _real_provider(self, settings: Settings) -> ProviderEndpoint:
+        provider = ProviderEndpoint(settings.inworld.url, settings.inworld.api_key, settings.inworld.auth)
+        if provider.is_secure:
+            shared_tls_context()  # reads every root certificate: not in the middle of the first call
+        return provider
 
     async def _start_control(self) -> None:
         # Imported here: it costs half of the time to start, and SIP is listening by now.
@@ -138,16 +150,22 @@ class Gateway:
         )
 
     def reload(self, settings: Settings) -> list[str]:
-        """Takes new settings for calls to come; answers with the sections that need a restart and were left alone."""
+        """Takes new settings for calls to come; answers with the keys that need a restart and were left as they are."""
         check_agents(settings)
-        fixed = [
-            name
-            for name in ("node", "sip", "media", "inworld", "control")
-            if getattr(settings, name) != getattr(self.settings, name)
-        ]
-        self.settings = settings.model_copy(update={name: getattr(self.settings, name) for name in fixed})
-        self.directory.apply(self.settings)
-        self.assembly.apply(self.settings)
+        fixed = [key for key in _NEEDS_RESTART if _read(settings, key) != _read(self.settings, key)]
+        for key in fixed:
+            section, _, field = key.partition(".")
+            kept = getattr(settings, section).model_copy(update={field: _read(self.settings, key)})
+            settings = settings.model_copy(update={section: kept})
+        if settings.inworld.uses_embedded_emulator != self.settings.inworld.uses_embedded_emulator:
+            settings = settings.model_copy(update={"inworld": self.settings.inworld})
+            fixed.append("inworld.api_key")
+        is_real = not settings.inworld.uses_embedded_emulator
+        provider = self._real_provider(settings) if is_real else None
+        self.settings = settings
+        self._addresses.apply(settings)
+        self.directory.apply(settings)
+        self.assembly.apply(settings, provider)
         return fixed
 
     async def stop(self) -> None:
@@ -155,9 +173,11 @@ class Gateway:
         self.directory.is_draining = True
         self.sip.user_agent.draining = True
         self.directory.end_all(EndReason.SHUTDOWN)
-        await self._wait_for_goodbyes(DRAIN_LIMIT_S)
-        await self.assembly.wait_released(DRAIN_LIMIT_S)
-        await self._stack.aclose()
+        try:
+            await self._wait_for_goodbyes(DRAIN_LIMIT_S)
+            await self.assembly.wait_released(DRAIN_LIMIT_S)
+        finally:
+            await self._stack.aclose()
         self._log.info("gateway stopped")
 
     async def _wait_for_goodbyes(self, limit_s: float) -> None:
@@ -181,7 +201,16 @@ def _naming(key: str, address: str) -> Iterator[None]:
 def _media_bind_address(settings: Settings) -> str:
     """RTP leaves from where SIP is spoken when that is one address; else from whatever routes to the caller."""
     hosts = {address.host for address in settings.sip.listen}
-    return hosts.pop() if len(hosts) == 1 else "0.0.0.0"
+    if len({":" in host for host in hosts}) > 1:
+        raise SettingsError(["sip.listen: IPv4 and IPv6 together are not in this version; write addresses of one kind"])
+    if len(hosts) == 1:
+        return hosts.pop()
+    return "::" if ":" in hosts.pop() else "0.0.0.0"
+
+
+def _read(settings: Settings, key: str) -> object:
+    section, _, field = key.partition(".")
+    return getattr(getattr(settings, section), field)
 
 
 async def serve_forever(settings: Settings, config: Path) -> None:
@@ -191,6 +220,7 @@ async def serve_forever(settings: Settings, config: Path) -> None:
     gateway = Gateway(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload; by default it kills
     await gateway.start()
     loop.add_signal_handler(signal.SIGHUP, _reload, gateway, config)
     _calm_the_collector()

@@ -11,6 +11,10 @@ class AdvertisedAddresses:
     """Peers in ``sip.local_networks`` are told the address they reach us at, others the advertised one, if any."""
 
     def __init__(self, settings: Settings) -> None:
+        self.apply(settings)
+
+    def apply(self, settings: Settings) -> None:
+        """These settings from now on."""
         self._sip = settings.sip.advertise
         self._media = settings.media.advertise or settings.sip.advertise
         self._local = NetworkTable((network, True) for network in settings.sip.local_networks)

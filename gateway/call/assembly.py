@@ -11,7 +11,7 @@ from gateway.base.ids import IdSource
 from gateway.call.call import Call, CallIdentity, CallLimits
 from gateway.call.conversation import Conversation
 from gateway.call.journal import EventSink, Journal
-from gateway.call.legs import Signalling
+from gateway.call.legs import Legs, Signalling
 from gateway.call.negotiation import Negotiator, audio_format, silence_of
 from gateway.call.profile import RouteDecision, profile_of, session_for
 from gateway.call.provider import InworldLeg
@@ -24,7 +24,7 @@ from gateway.inworld.protocol_events import RealtimeEvent
 from gateway.media.engine import MediaEngine
 from gateway.media.port import MediaPort
 from gateway.observability.metrics import Metrics
-from gateway.settings.schema import Settings
+from gateway.settings.schema import AgentSettings, Settings
 from gateway.sip.events import CallOffered
 from gateway.sip.flow import Flow
 
@@ -40,6 +40,20 @@ class Caller:
 
 StepRunner = Callable[[Call, Callable[[Call], None]], None]
 """Runs one step of a call, contains its faults and notes the call's next deadline."""
+
+
+_OWN_FAULTS = frozenset(
+    {
+        "greeting_without_audio",
+        "no_session",
+        "response_create_unanswered",
+        "response_failed",
+        "response_incomplete",
+        "session_not_updated",
+        "transcription_failed",
+        "update_unacknowledged",
+    }
+)
 
 
 class MetricsObserver:
@@ -58,18 +72,23 @@ class MetricsObserver:
 
     def provider_fault(self, code: str) -> None:
         """The provider reported an error. Its codes are an open set, so only our own become labels."""
-        kind = code if code.startswith(("response_", "session_")) else "reported"
-        self._metrics.provider_faults.labels(kind=kind).inc()
+        self._metrics.provider_faults.labels(kind=code if code in _OWN_FAULTS else "reported").inc()
 
 
 class _Wiring:
     """Joins the edges of one call to its core; breaks the circle of who must exist before whom."""
 
-    def __init__(self, clock: Callable[[], float], run: StepRunner) -> None:
+    def __init__(self, clock: Callable[[], float], run: StepRunner, on_end: Callable[[Call], None]) -> None:
         self.call: Call | None = None
         self.uplink: Uplink | None = None
         self._clock = clock
         self._run = run
+        self._on_end = on_end
+
+    def ended(self, call: Call) -> None:
+        """Cuts the circle again: an ended call must not wait for a collector that is told to come rarely."""
+        self.call = self.uplink = None
+        self._on_end(call)
 
     def audio(self, payload: bytes) -> None:
         """The hot path: no deadline changes here."""
@@ -117,9 +136,10 @@ class CallAssembly:
         self._clock = clock
         self._legs: set[InworldLeg] = set()
 
-    def apply(self, settings: Settings) -> None:
+    def apply(self, settings: Settings, endpoint: Endpoint | None = None) -> None:
         """Other settings for calls to come."""
         self._settings = settings
+        self._endpoint = endpoint or self._endpoint
 
     @property
     def sessions_open(self) -> int:
@@ -147,7 +167,6 @@ class CallAssembly:
         run: StepRunner,
     ) -> Call:
         """A call ready to ``begin``. Raises SdpError with its status, or CapacityError when no port is free."""
-        assert decision.agent is not None
         negotiator = Negotiator(
             address=self._media_address(event.flow),
             codecs=self._settings.media.codecs,
@@ -155,75 +174,79 @@ class CallAssembly:
             reorder_ms=self._settings.media.reorder_ms,
         )
         negotiator.keep_codec(negotiator.choose_codec(event.offer))
-        wiring = _Wiring(self._clock, run)
-        waiting = negotiator.waiting_stream()
-        port = self._media.open(waiting, on_audio=wiring.audio, on_digit=wiring.digit)
-        negotiator.bind(port.local_port)
+        wiring = _Wiring(self._clock, run, on_end)
+        port = self._media.open(negotiator.waiting_stream(), on_audio=wiring.audio, on_digit=wiring.digit)
         try:
-            return self._join(event, caller, decision, now, wiring, port, negotiator, waiting.codec, on_end)
+            negotiator.bind(port.local_port)
+            call = self._join(_identify(event, caller, decision, self._ids), event.offer, negotiator, port, wiring, now)
         except BaseException:
             port.close()
             raise
+        wiring.call = call
+        return call
 
     def _join(  # noqa: PLR0917 - one use: everything a call is made of meets here
         self,
-        event: CallOffered,
-        caller: Caller,
-        decision: RouteDecision,
-        now: float,
-        wiring: _Wiring,
-        port: MediaPort,
+        identity: CallIdentity,
+        offer: bytes | None,
         negotiator: Negotiator,
-        codec: str,
-        on_end: Callable[[Call], None],
+        port: MediaPort,
+        wiring: _Wiring,
+        now: float,
     ) -> Call:
-        assert decision.agent is not None
-        agent = self._settings.agents[decision.agent]
+        agent = self._settings.agents[identity.agent]
         profile = profile_of(agent)
-        call_id = f"c-{self._ids.token(12)}"
-        session = session_for(agent, profile, audio_format=audio_format(codec), call_id=call_id)
+        codec = port.stream.config.codec
+        session = session_for(agent, profile, audio_format=audio_format(codec), call_id=identity.call_id)
         protocol = RealtimeProtocol(session, self._ids)
         connection = RealtimeConnection(protocol, on_event=wiring.provider_event, ids=self._ids)
         leg = InworldLeg(
             connection, self._endpoint, on_unavailable=wiring.provider_unavailable, on_released=self._legs.discard
         )
-        uplink = Uplink(connection.append_audio, chunk_ms=self._settings.inworld.chunk_ms, silence=silence_of(codec))
-        journal = Journal(call_id, now, self._sinks)
+        wiring.uplink = Uplink(
+            connection.append_audio, chunk_ms=self._settings.inworld.chunk_ms, silence=silence_of(codec)
+        )
+        journal = Journal(identity.call_id, now, self._sinks)
         conversation = Conversation(
             profile,
             protocol=protocol,
             playout=port.stream.playout,
-            uplink=uplink,
+            uplink=wiring.uplink,
             journal=journal,
             observer=self._observer,
         )
         call = Call(
-            CallIdentity(
-                call_id=call_id,
-                sip_call=event.call,
-                sip_call_id=caller.sip_call_id,
-                caller=caller.caller,
-                callee=caller.callee,
-                trunk=decision.trunk,
-                agent=decision.agent,
-                rule=decision.rule,
-            ),
-            limits=CallLimits(
-                answer_after_s=self._settings.inworld.answer_after_s,
-                duration_s=agent.limits.duration_s,
-                idle_s=agent.limits.idle_s,
-                media_silence_s=self._settings.media.silence_timeout_s,
-            ),
-            offer=event.offer,
+            identity,
+            limits=self._limits_of(agent),
+            offer=offer,
             negotiator=negotiator,
-            signalling=self._signalling,
-            media=port,
-            provider=leg,
+            legs=Legs(self._signalling, port, leg),
             protocol=protocol,
             conversation=conversation,
             journal=journal,
-            on_end=on_end,
+            on_end=wiring.ended,
         )
         self._legs.add(leg)
-        wiring.call, wiring.uplink = call, uplink
         return call
+
+    def _limits_of(self, agent: AgentSettings) -> CallLimits:
+        return CallLimits(
+            answer_after_s=self._settings.inworld.answer_after_s,
+            duration_s=agent.limits.duration_s,
+            idle_s=agent.limits.idle_s,
+            media_silence_s=self._settings.media.silence_timeout_s,
+        )
+
+
+def _identify(event: CallOffered, caller: Caller, decision: RouteDecision, ids: IdSource) -> CallIdentity:
+    assert decision.agent is not None
+    return CallIdentity(
+        call_id=f"c-{ids.token(12)}",
+        sip_call=event.call,
+        sip_call_id=caller.sip_call_id,
+        caller=caller.caller,
+        callee=caller.callee,
+        trunk=decision.trunk,
+        agent=decision.agent,
+        rule=decision.rule,
+    )

@@ -6,6 +6,7 @@ no I/O of its own: its legs do. After each fact whoever drove it reads ``next_de
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from gateway.base.clock import earliest
 from gateway.base.errors import RemoteProtocolError
 from gateway.call.conversation import Conversation
 from gateway.call.journal import EventName, Journal
-from gateway.call.legs import MediaLeg, ProviderLeg, Signalling
+from gateway.call.legs import Legs
 from gateway.call.negotiation import Agreement, Negotiator
 from gateway.call.states import CallState, move
 from gateway.call.termination import EndReason, sip_cause
@@ -61,9 +62,7 @@ class Call:
         limits: CallLimits,
         offer: bytes | None,
         negotiator: Negotiator,
-        signalling: Signalling,
-        media: MediaLeg,
-        provider: ProviderLeg,
+        legs: Legs,
         protocol: RealtimeProtocol,
         conversation: Conversation,
         journal: Journal,
@@ -76,9 +75,9 @@ class Call:
         self._limits = limits
         self._offer = offer
         self._negotiator = negotiator
-        self._signalling = signalling
-        self._media = media
-        self._provider = provider
+        self._signalling = legs.signalling
+        self._media = legs.media
+        self._provider = legs.provider
         self._protocol = protocol
         self._conversation = conversation
         self._journal = journal
@@ -87,8 +86,15 @@ class Call:
         self._answered_at: float | None = None
         self._answer_due: float | None = None
         self._media_check: float | None = None
+        self._resumed_at = 0.0
         self._is_session_ready = False
+        self._is_on_hold = False
         self._retry_after_s: int | None = None
+
+    @property
+    def is_ended(self) -> bool:
+        """Nothing moves any more."""
+        return self.state is CallState.ENDED
 
     # --- facts of signalling -----------------------------------------------------------------------------------
 
@@ -118,6 +124,8 @@ class Call:
         if self._offer is None and not self._take_late_answer(body, now):
             return
         self.state = move(self.state, CallState.TALKING)
+        self._follow_hold(now)
+        self._act(now)
 
     def reoffered(self, offer: bytes | None, now: float) -> None:
         """A re-INVITE: another port, hold or resume, or a refresh that changes nothing."""
@@ -163,7 +171,7 @@ class Call:
     def provider_refused(self, why: str, now: float, *, retry_after_s: int | None = None) -> None:
         """The session could not be opened, or not as the call needs it."""
         if self.state is not CallState.ENDED:
-            self._journal.record(EventName.PROVIDER_ERROR, now, code="no_session", message=why)
+            self._conversation.note_fault("no_session", why, now)
             self._retry_after_s = retry_after_s
             self.end(EndReason.PROVIDER_FAILED, now)
 
@@ -185,17 +193,21 @@ class Call:
 
     def handle_timeout(self, now: float) -> None:
         """Does what has fallen due."""
-        if self.state is CallState.ENDED:
-            return
-        if self._answer_due is not None and now >= self._answer_due:
-            self._answer_due_passed(now)
+        if not self.is_ended:
+            self._handle_own_timeouts(now)
+        if not self.is_ended:
+            self._conversation.handle_timeout(now)
+            self._act(now)
+
+    def _handle_own_timeouts(self, now: float) -> None:
         ends_at = self._ends_at()
         if ends_at is not None and now >= ends_at:
             self.end(EndReason.MAX_DURATION, now)
+            return
+        if self._answer_due is not None and now >= self._answer_due:
+            self._answer_due_passed(now)
         if self._media_check is not None and now >= self._media_check:
             self._check_media(now)
-        self._conversation.handle_timeout(now)
-        self._act(now)
 
     # --- the end -----------------------------------------------------------------------------------------------
 
@@ -213,17 +225,23 @@ class Call:
             self._release(reason, now, was_answered=was_answered)
 
     def _release(self, reason: EndReason, now: float, *, was_answered: bool) -> None:
-        self._media.close()
-        self._protocol.close(now)
-        self._provider.close()
+        """Lets go of every leg, whatever happens to the others: nothing may outlive its call."""
+        with contextlib.ExitStack() as legs:
+            legs.callback(self._on_end, self)
+            legs.callback(self._provider.close)
+            legs.callback(self._protocol.close, now)
+            legs.callback(self._media.close)
+            self._record_end(reason, now, was_answered=was_answered)
+
+    def _record_end(self, reason: EndReason, now: float, *, was_answered: bool) -> None:
         self._journal.record(
             EventName.CALL_ENDED,
             now,
             reason=reason.value,
             answered=was_answered,
             duration_s=round(now - self._answered_at, 3) if self._answered_at is not None else 0.0,
+            provider_faults=dict(self._conversation.provider_faults),
         )
-        self._on_end(self)
 
     def _tell_caller(self, reason: EndReason, *, was_answered: bool) -> None:
         cause = sip_cause(reason)
@@ -243,7 +261,7 @@ class Call:
             EventName.PROVIDER_CONNECTED,
             now,
             session=event.session_id,
-            differences=[f"{item.path}: asked {item.asked}, got {item.got}" for item in event.differences],
+            differences=[item.path for item in event.differences],  # values may hold the agent's instructions
         )
         if not event.is_format_as_asked:
             # Native G.711 both ways is all this version speaks (docs/decisions/0004).
@@ -275,7 +293,7 @@ class Call:
         self._answer_due = None
         self._answered_at = now
         self.setup_s = now - self._began
-        self._media.stream.update(agreement.stream, now)
+        self._agree(agreement, now)
         self._signalling.answer(self.identity.sip_call, agreement.description)
         self._media.start()
         self._media_check = now + _MEDIA_CHECK_S
@@ -287,22 +305,31 @@ class Call:
         except RemoteProtocolError:
             self.end(EndReason.ERROR, now)
             return False
-        self._media.stream.update(agreement.stream, now)
+        self._agree(agreement, now)
         return True
 
     # --- while it lasts ----------------------------------------------------------------------------------------
 
     def _apply(self, agreement: Agreement, now: float) -> None:
+        self._agree(agreement, now)
+        self._follow_hold(now)
+        self._act(now)
+
+    def _agree(self, agreement: Agreement, now: float) -> None:
+        self._is_on_hold = agreement.is_on_hold
         self._media.stream.update(agreement.stream, now)
-        if agreement.is_on_hold and self.state is CallState.TALKING:
+
+    def _follow_hold(self, now: float) -> None:
+        """What offer and answer said about hold becomes the call's state, once the call is established."""
+        if self._is_on_hold and self.state is CallState.TALKING:
             self.state = move(self.state, CallState.HELD)
             self._journal.record(EventName.CALL_HELD, now)
             self._conversation.hold(now)
-        elif not agreement.is_on_hold and self.state is CallState.HELD:
+        elif not self._is_on_hold and self.state is CallState.HELD:
             self.state = move(self.state, CallState.TALKING)
+            self._resumed_at = now
             self._journal.record(EventName.CALL_RESUMED, now)
             self._conversation.resume(now)
-        self._act(now)
 
     def _act(self, now: float) -> None:
         """Carries out what the conversation has decided, and sends what its protocol has to say."""
@@ -320,9 +347,9 @@ class Call:
 
     def _check_media(self, now: float) -> None:
         self._media_check = now + _MEDIA_CHECK_S
-        if self.state is CallState.HELD or self._answered_at is None:
+        if self.state is CallState.HELD or self._answered_at is None or not self._media.stream.config.may_receive:
             return
-        heard_at = max(self._media.stream.last_received or 0.0, self._answered_at, self._conversation.resumed_at)
+        heard_at = max(self._media.stream.last_received or 0.0, self._answered_at, self._resumed_at)
         silence_limit_s = self._limits.media_silence_s
         if silence_limit_s and now - heard_at >= silence_limit_s:
             self.end(EndReason.MEDIA_TIMEOUT, now)

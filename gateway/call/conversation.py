@@ -6,12 +6,14 @@ the caller in the playout. The call's edges carry both away after each step.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.base.clock import earliest
-from gateway.call.actions import Farewell, tool_failure, tool_success
+from gateway.call.actions import tool_failure, tool_success
 from gateway.call.digits import DigitCollector, message_for_agent
+from gateway.call.farewell import Farewell
 from gateway.call.journal import EventName, Journal
 from gateway.call.turn import Floor, InterruptionPolicy, Reaction, TurnTaking
 from gateway.call.uplink import Uplink
@@ -32,12 +34,12 @@ from gateway.inworld.protocol_events import (
 )
 from gateway.media.send.playout import Playout
 
+GREETING_LIMIT_S = 5.0
+"""A greeting of which nothing has been heard by then no longer keeps the caller from being heard."""
 _DRAIN_MARGIN_S = 0.02
 """One frame: the last one counts as heard when the next would have been due."""
 
-_CALLED_OFF = (
-    "The caller spoke before the call was ended, so it goes on. Call hang_up again when the conversation is over."
-)
+_CALLED_OFF = "The caller wants to go on, so the call was not ended. Call hang_up again when the conversation is over."
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +92,14 @@ class Conversation:
         self._digits = _collector_for(profile)
         self._open_responses: set[str] = set()
         self._drain_check: float | None = None
+        self._greeting_due: float | None = None
         self._is_held = False
+        self._owes_response = False
+        self._last_activity = 0.0
+        self.provider_faults: Counter[str] = Counter()
+        """How often each fault was reported; only the first of each is an event."""
         self.wants_hang_up = False
         self.has_agent_audio = False
-        self._last_activity = 0.0
-        self.resumed_at = 0.0
 
     @property
     def is_greeting_expected(self) -> bool:
@@ -102,23 +107,28 @@ class Conversation:
         return self._profile.greeting_instructions is not None
 
     def idle_for(self, now: float) -> float:
-        """Seconds for which neither side has spoken."""
-        return now - self._last_activity if self._turns.floor is Floor.NOBODY else 0.0
+        """Seconds for which neither side has spoken or was about to."""
+        is_quiet = self._turns.floor is Floor.NOBODY and not self._turns.is_caller_speaking
+        return now - self._last_activity if is_quiet and not self._is_agent_active() else 0.0
 
-    # --- the five verbs, as far as a conversation needs them ----------------------------------------------------
+    # --- time --------------------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float | None:
-        """The earliest of: playout dry, digits complete, goodbye overdue."""
+        """The earliest of: playout dry, greeting overdue, digits complete, goodbye heard or overdue."""
         digits = self._digits.next_deadline() if self._digits else None
-        return earliest(self._drain_check, digits, self._farewell.next_deadline())
+        return earliest(self._drain_check, self._greeting_due, digits, self._farewell.next_deadline())
 
     def handle_timeout(self, now: float) -> None:
         """Does what has fallen due."""
         if self._digits and (entry := self._digits.handle_timeout(now)):
             self._tell_digits(entry, now)
+        if self._greeting_due is not None and now >= self._greeting_due:
+            self._give_up_silent_greeting(now)
         if self._drain_check is not None and now >= self._drain_check:
             self._check_playout(now)
         self._check_farewell(now)
+
+    # --- the provider's side -----------------------------------------------------------------------------------
 
     def handle_event(self, event: RealtimeEvent, now: float) -> None:
         """One event of the protocol core. The audio path comes first: it is the busiest."""
@@ -135,8 +145,7 @@ class Conversation:
                 self._last_activity = now
                 self._journal.record(EventName.USER_STOPPED, now)
             case ResponseStarted():
-                self._open_responses.add(event.response_id)
-                self._farewell.response_started()
+                self._response_started(event, now)
             case ResponseFinished():
                 self._response_finished(event, now)
             case ToolCalled():
@@ -146,14 +155,11 @@ class Conversation:
             case TranscriptReceived(is_final=True):
                 self._record_transcript(event, now)
             case ProviderFault(is_benign=False):
-                self._observer.provider_fault(event.code)
-                self._journal.record(
-                    EventName.PROVIDER_ERROR, now, code=event.code, message=event.message, param=event.param
-                )
+                self.note_fault(event.code, event.message, now, param=event.param)
             case _:
                 pass
 
-    # --- the call's side --------------------------------------------------------------------------------------
+    # --- the call's side ---------------------------------------------------------------------------------------
 
     def begin(self, now: float) -> None:
         """The provider's session is ready: ask for the greeting, if there is one."""
@@ -161,6 +167,7 @@ class Conversation:
         if self._profile.greeting_instructions is None:
             return
         self._turns.greeting_requested()
+        self._greeting_due = now + GREETING_LIMIT_S
         self._update_shield()
         self._protocol.request_response(now, self._profile.greeting_instructions)
 
@@ -175,23 +182,34 @@ class Conversation:
     def hold(self, now: float) -> None:
         """The caller put us on hold: be quiet, and do not let hold music talk to the agent."""
         self._is_held = True
-        if self._is_agent_audible():
+        self._call_off_farewell()
+        if self._is_agent_active():
+            self._owes_response = True
             self._interrupt(now, is_own_decision=True)
         self._update_shield()
 
     def resume(self, now: float) -> None:
-        """The caller is back."""
+        """The caller is back: whatever the hold cut off or kept waiting is answered now."""
         self._is_held = False
-        self._last_activity = self.resumed_at = now
+        self._last_activity = now
         self._update_shield()
+        if self._owes_response:
+            self._owes_response = False
+            self._protocol.request_response(now)
 
     # --- the agent's voice -------------------------------------------------------------------------------------
 
-    def _receive_audio(self, event: AudioReceived, now: float) -> None:
+    def _response_started(self, event: ResponseStarted, now: float) -> None:
+        self._open_responses.add(event.response_id)
+        self._farewell.response_started()
         if self._is_held:
-            return
+            self._owes_response = True
+            self._interrupt(now, is_own_decision=True)
+
+    def _receive_audio(self, event: AudioReceived, now: float) -> None:
         self._playout.enqueue((event.response_id, event.item_id), event.audio)
         self.has_agent_audio = True
+        self._greeting_due = None
         if self._turns.agent_audio_queued():
             self._journal.record(EventName.AGENT_STARTED, now, response=event.response_id)
         self._expect_drain(now)
@@ -204,37 +222,50 @@ class Conversation:
             self._expect_drain(now)
             return
         self._drain_check = None
-        if not self._open_responses and self._turns.agent_audio_played():
+        if self._is_agent_active():
+            return
+        if self._turns.agent_audio_played():
             self._last_activity = now
             self._journal.record(EventName.AGENT_STOPPED, now)
-            self._update_shield()
+        self._update_shield()
+
+    def _give_up_silent_greeting(self, now: float) -> None:
+        self._greeting_due = None
+        self._turns.agent_audio_played()
+        self._update_shield()
+        self.note_fault("greeting_without_audio", "nothing of the greeting has come; the caller is heard now", now)
 
     def _response_finished(self, event: ResponseFinished, now: float) -> None:
         self._open_responses.discard(event.response_id)
         if event.status in ("failed", "incomplete"):
-            self._observer.provider_fault(f"response_{event.status}")
-            self._journal.record(EventName.PROVIDER_ERROR, now, code=f"response_{event.status}", message=event.reason)
+            self.note_fault(f"response_{event.status}", event.reason, now)
         if not self._open_responses:
             self._farewell.response_finished()
         self._expect_drain(now)
 
-    def _is_agent_audible(self) -> bool:
-        return not self._playout.is_drained or bool(self._open_responses)
+    def _is_agent_active(self) -> bool:
+        """The agent is heard, or will be: audio waits, a response is open, or one was asked for."""
+        is_speaking = not self._playout.is_drained or bool(self._open_responses)
+        return is_speaking or self._protocol.is_expecting_response
+
+    def note_fault(self, code: str, message: str, now: float, *, param: str = "") -> None:
+        """A fault of the provider: counted each time, told the first time."""
+        self._observer.provider_fault(code)
+        self.provider_faults[code] += 1
+        if self.provider_faults[code] == 1:
+            self._journal.record(EventName.PROVIDER_ERROR, now, code=code, message=message, param=param)
 
     # --- the caller's turn -------------------------------------------------------------------------------------
 
     def _caller_started(self, now: float) -> None:
         self._last_activity = now
-        reaction = self._turns.caller_started(agent_is_audible=self._is_agent_audible())
+        reaction = self._turns.caller_started(agent_is_active=self._is_agent_active())
         if reaction is Reaction.INTERRUPT:
-            self._interrupt(now, is_own_decision=False)
+            # A response that has yet to begin is ours to stop: the provider interrupts only what it is saying.
+            self._interrupt(now, is_own_decision=not self._open_responses and self._protocol.is_expecting_response)
         self._journal.record(EventName.USER_STARTED, now, reaction=reaction.value)
         if reaction is not Reaction.KEEP_SPEAKING:
             self._call_off_farewell()
-
-    def _call_off_farewell(self) -> None:
-        if self._farewell.call_off():
-            self._protocol.add_message("system", _CALLED_OFF)
 
     def _interrupt(self, now: float, *, is_own_decision: bool) -> None:
         """Flush, fence, truncate: in this order and in one go, so that no old frame can follow."""
@@ -242,34 +273,35 @@ class Conversation:
         heard = [HeardItem(*cut.item, cut.sent_ms, cut.produced_ms) for cut in flushed]
         self._protocol.interrupt(heard, now, is_client_initiated=is_own_decision)
         self._open_responses.clear()
-        self._drain_check = None
-        self._turns.interrupt()
+        self._drain_check = self._greeting_due = None
+        self._turns.agent_cut_off()
         self._update_shield()
-        self._observer.interrupted()
-        self._journal.record(
-            EventName.INTERRUPTED,
-            now,
-            items=[
-                {"item": item.item_id, "heard_ms": int(item.sent_ms), "produced_ms": int(item.produced_ms)}
-                for item in heard
-            ],
-        )
+        if heard:
+            self._observer.interrupted()
+            self._journal.record(EventName.INTERRUPTED, now, items=[_summary(item) for item in heard])
+
+    def _call_off_farewell(self) -> None:
+        if self._farewell.call_off():
+            self._protocol.add_message("system", _CALLED_OFF)
 
     def _update_shield(self) -> None:
         self._uplink.is_silenced = self._is_held or self._turns.shields_caller_audio
 
     def _tell_digits(self, digits: str, now: float) -> None:
-        if self._is_agent_audible():
+        if self._turns.may_interrupt and self._is_agent_active():
             self._interrupt(now, is_own_decision=True)
         self._call_off_farewell()
         self._protocol.add_message("user", message_for_agent(digits))
-        self._protocol.request_response(now)
+        if self._is_held:
+            self._owes_response = True
+        else:
+            self._protocol.request_response(now)
 
     def _record_transcript(self, event: TranscriptReceived, now: float) -> None:
         name = EventName.TRANSCRIPT_USER if event.role == "user" else EventName.TRANSCRIPT_AGENT
         self._journal.record(name, now, item=event.item_id, text=event.text)
 
-    # --- tools ---------------------------------------------------------------------------------------------------
+    # --- tools -------------------------------------------------------------------------------------------------
 
     def _run_tool(self, event: ToolCalled, now: float) -> None:
         self._journal.record(EventName.TOOL_CALLED, now, tool=event.name, call_id=event.call_id)
@@ -285,14 +317,20 @@ class Conversation:
             return tool_failure(f"there is no tool named {event.name!r} on this line"), "unknown tool"
         if event.arguments is None:
             return tool_failure("the arguments are not a JSON object; send them again"), "bad arguments"
+        if self._turns.is_caller_speaking or self._is_held:
+            return tool_failure("the caller is speaking; listen first"), "caller is speaking"
         return tool_success(), "done"
 
     def _check_farewell(self, now: float) -> None:
         everything_was_played = self._playout.is_drained and not self._open_responses
         if self._farewell.is_due(now, everything_was_played=everything_was_played):
             self.wants_hang_up = True
-        elif self._farewell.is_pending and self._drain_check is None:
+        elif self._farewell.is_pending and self._farewell.next_deadline() is None and self._drain_check is None:
             self._expect_drain(now)
+
+
+def _summary(item: HeardItem) -> dict[str, object]:
+    return {"item": item.item_id, "heard_ms": int(item.sent_ms), "produced_ms": int(item.produced_ms)}
 
 
 def _collector_for(profile: AgentProfile) -> DigitCollector | None:

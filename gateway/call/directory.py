@@ -34,6 +34,8 @@ from gateway.sip.flow import Flow
 from gateway.sip.message import Request
 from gateway.sip.uri import SipUri, TelUri, Uri
 
+_NO_CAPACITY = sip_cause(EndReason.NO_CAPACITY).text
+
 _END_REASONS = {
     EndCause.BYE: EndReason.CALLER_HUNG_UP,
     EndCause.ACK_TIMEOUT: EndReason.ERROR,
@@ -50,6 +52,8 @@ class _Refused(Exception):
     text: str
     rule: str
     retry_after_s: int | None = None
+    why: str = ""
+    """For the log only: the caller need not know our settings."""
 
 
 class CallDirectory:
@@ -144,9 +148,10 @@ class CallDirectory:
         try:
             step(call)
         except Exception:
-            self._logger.exception("call failed", call=call.identity.call_id)
             call.end(EndReason.ERROR, self._clock())
-        self._settle(call)
+            self._logger.exception("call failed", call=call.identity.call_id)
+        finally:
+            self._settle(call)
 
     def _offered(self, event: CallOffered, now: float) -> None:
         caller = _caller_of(event)
@@ -156,8 +161,8 @@ class CallDirectory:
             self._refuse(event, caller, refused)
             return
         except Exception:
-            self._logger.exception("call could not be set up", caller=caller.caller, callee=caller.callee)
             self._refuse(event, caller, _Refused(500, "Internal error", "internal_error"))
+            self._logger.exception("call could not be set up", caller=caller.caller, callee=caller.callee)
             return
         self._by_sip_call[event.call] = call
         self._metrics.calls_live.set(len(self._by_sip_call))
@@ -174,7 +179,7 @@ class CallDirectory:
         try:
             return self._assembly.assemble(event, caller, decision, now, on_end=self._ended, run=self.run)
         except CapacityError as error:
-            raise _Refused(503, str(error), "no_media_port", error.retry_after_s) from error
+            raise _Refused(503, _NO_CAPACITY, "no_media_port", error.retry_after_s, str(error)) from error
         except RemoteProtocolError as error:
             raise _Refused(error.status, str(error), "media_negotiation") from error
 
@@ -185,7 +190,7 @@ class CallDirectory:
         if len(self._by_sip_call) >= self._settings.node.max_calls:
             rule = "node.max_calls"
         elif limit is not None and sum(call.identity.trunk == trunk for call in self._by_sip_call.values()) >= limit:
-            rule = "trunk.max_calls"
+            rule = "trunks.max_calls"
         elif self._assembly.sessions_open >= self._settings.inworld.max_sessions:
             rule = "inworld.max_sessions"
         if rule is not None:
@@ -201,7 +206,7 @@ class CallDirectory:
             status=refused.status,
             caller=caller.caller,
             callee=caller.callee,
-            why=refused.text,
+            why=refused.why or refused.text,
         )
         headers = [] if refused.retry_after_s is None else [("Retry-After", str(refused.retry_after_s))]
         self._signalling.reject(event.call, refused.status, _phrase(refused.text), headers)
@@ -219,7 +224,13 @@ class CallDirectory:
         """Ends every call, each with what its state asks of SIP."""
         now = self._clock()
         for call in list(self._by_sip_call.values()):
-            call.end(reason, now)
+            self.run(call, lambda call: call.end(reason, now))
+
+    def close(self) -> None:
+        """No more deadlines."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = self._armed_at = None
 
     # --- time --------------------------------------------------------------------------------------------------
 
@@ -242,8 +253,9 @@ class CallDirectory:
         self._timer = asyncio.get_running_loop().call_later(max(at - self._clock(), 0.0), self._fire)
 
     def _fire(self) -> None:
+        # The loop may round the delay down; woken early, it would wake again and again until the time has come.
+        now = max(self._clock(), self._armed_at or 0.0)
         self._timer = self._armed_at = None
-        now = self._clock()
         for sip_call in self._deadlines.pop_due(now):
             self._with(sip_call, lambda call: call.handle_timeout(now))
         self._arm()

@@ -26,7 +26,7 @@ def log_event(event: CallEvent) -> None:
     """Writes one event. The line's name is the event's, and it carries the call's id."""
     logger = get_logger(call=event.call_id)
     details = {key: value for key, value in event.details.items() if key != _PRIVATE.get(event.name)}
-    if event.name in _TROUBLE:
+    if event.name in _TROUBLE or details.get("differences"):
         logger.warning(event.name.value, t=event.offset_s, **details)
     elif event.name in _LIFE:
         logger.info(event.name.value, t=event.offset_s, **details)
@@ -35,7 +35,7 @@ def log_event(event: CallEvent) -> None:
 
 
 class MeteredEvents:
-    """Turns events into the metrics that are distributions over calls."""
+    """Turns events into metrics."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -44,3 +44,5 @@ class MeteredEvents:
         """One event."""
         if event.name is EventName.CALL_ANSWERED:
             self._metrics.setup_s.observe(float(event.details["setup_s"]))
+        elif event.name is EventName.PROVIDER_LOST:
+            self._metrics.provider_faults.labels(kind="session_lost").inc()

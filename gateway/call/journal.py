@@ -58,11 +58,18 @@ class Journal:
         self._began = began
         self._sinks = tuple(sinks)
         self._sequence = 0
+        self._is_closed = False
+        self.failed_sinks = 0
 
-    def record(self, name: EventName, now: float, **details: Any) -> CallEvent:
-        """Something happened at ``now`` (monotonic seconds)."""
+    def record(self, name: EventName, now: float, **details: Any) -> None:
+        """Something happened at ``now`` (monotonic seconds). Nothing happens to a call after its end."""
+        if self._is_closed:
+            return
+        self._is_closed = name is EventName.CALL_ENDED
         self._sequence += 1
         event = CallEvent(name, self.call_id, self._sequence, utc_now(), round(now - self._began, 4), details)
         for sink in self._sinks:
-            sink(event)
-        return event
+            try:
+                sink(event)
+            except Exception:  # noqa: BLE001 - a full disk or a closed pipe must not end or keep a call
+                self.failed_sinks += 1

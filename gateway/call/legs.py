@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.media.stream import RtpStream
@@ -47,3 +48,12 @@ class ProviderLeg(Protocol):
     def flush(self) -> None: ...
 
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """The three ways out of a call."""
+
+    signalling: Signalling
+    media: MediaLeg
+    provider: ProviderLeg

@@ -73,11 +73,23 @@ def check_agents(settings: Settings) -> None:
     faults: list[str] = []
     for name, agent in settings.agents.items():
         try:
-            session_for(agent, profile_of(agent), audio_format="audio/pcmu", call_id="check")
+            session = session_for(agent, profile_of(agent), audio_format="audio/pcmu", call_id="check")
         except SettingsError as error:
             faults += [f"agents.{name}.{fault}" for fault in error.faults]
+        else:
+            faults += [f"agents.{name}.session.audio.input.turn_detection{fault}" for fault in _turn_faults(session)]
     if faults:
         raise SettingsError(faults)
+
+
+def _turn_faults(session: Mapping[str, Any]) -> list[str]:
+    """The gateway relies on the provider to notice a turn's end and to answer it: without either nobody would."""
+    detection = session["audio"]["input"].get("turn_detection")
+    if not isinstance(detection, Mapping):
+        return [": manual turn taking is not in this version; write {type: semantic_vad, eagerness: medium}"]
+    if detection.get("create_response") is not True:
+        return [".create_response: false is not in this version: nobody would answer the caller; remove it"]
+    return []
 
 
 def _greeting_instructions(greeting: GreetingSettings | None) -> str | None:

@@ -36,6 +36,8 @@ class InworldLeg:
     def start(self) -> None:
         """Begins to connect."""
         self.task = asyncio.create_task(self._live(), name="provider leg")
+        # A task that is cancelled before its first step runs no line of its own, so no finally either.
+        self.task.add_done_callback(lambda _: self._on_released(self))
 
     def flush(self) -> None:
         """Sends what the protocol core has to say and hands over its events."""
@@ -44,8 +46,12 @@ class InworldLeg:
 
     def close(self) -> None:
         """Ends the session; nothing is said to the call any more. A second time does nothing."""
+        if self._closing.is_set():
+            return
         self._closing.set()
-        if self.task is not None and not self._is_connected:
+        if self.task is None:
+            self._on_released(self)
+        elif not self._is_connected:
             self.task.cancel()
 
     async def _live(self) -> None:
@@ -58,7 +64,6 @@ class InworldLeg:
                 self._on_unavailable(error)
         finally:
             await self._connection.close()
-            self._on_released(self)
 
     def _tls(self) -> ssl.SSLContext | None:
         return shared_tls_context() if self._endpoint.is_secure else None

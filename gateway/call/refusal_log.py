@@ -10,12 +10,17 @@ WINDOW_S = 60.0
 _MAX_SOURCES = 1024
 
 
+_MAX_LINES = 20
+"""Lines in a minute for all sources of one rule together: sources can be forged."""
+
+
 class RefusalLog:
     """Writes the first refusal of a source by a rule at once; the following ones of a minute are only counted."""
 
     def __init__(self, logger: Logger) -> None:
         self._logger = logger
         self._seen: dict[tuple[str, str], tuple[float, int]] = {}
+        self._rules: dict[str, tuple[float, int, int]] = {}
 
     def note(self, source: str, rule: str, now: float, **details: Any) -> None:
         """One refusal at ``now`` (monotonic seconds)."""
@@ -27,4 +32,24 @@ class RefusalLog:
         if len(self._seen) >= _MAX_SOURCES:
             del self._seen[next(iter(self._seen))]
         self._seen[key] = (now, 0)
-        self._logger.warning("request refused", source=source, rule=rule, since_last_line=unwritten, **details)
+        others = self._take_line(rule, now)
+        if others is not None:
+            self._logger.warning(
+                "request refused",
+                source=source,
+                rule=rule,
+                since_last_line=unwritten,
+                other_sources_unwritten=others,
+                **details,
+            )
+
+    def _take_line(self, rule: str, now: float) -> int | None:
+        """How many lines of the rule were left out before this one; None when this one is left out too."""
+        began, written, left_out = self._rules.get(rule, (now, 0, 0))
+        if now - began >= WINDOW_S:
+            began, written = now, 0
+        if written >= _MAX_LINES:
+            self._rules[rule] = (began, written, left_out + 1)
+            return None
+        self._rules[rule] = (began, written + 1, 0)
+        return left_out

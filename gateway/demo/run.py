@@ -104,6 +104,8 @@ class Demo:
             await self._press_key_and_be_hung_up_on()
         except TimeoutError:
             self.report.add("the conversation", False, "the last step did not happen within its time")
+        except RuntimeError as error:
+            self.report.add("the conversation", False, str(error))
 
     # --- steps -------------------------------------------------------------------------------------------------
 

@@ -40,6 +40,11 @@ class ResponseArbiter:
         return self._in_flight is not None
 
     @property
+    def is_expecting(self) -> bool:
+        """Whether a response is to come that we asked for: in flight or waiting."""
+        return self._in_flight is not None or bool(self._waiting)
+
+    @property
     def has_waiting(self) -> bool:
         """Whether a request waits for its turn."""
         return bool(self._waiting)
@@ -70,10 +75,15 @@ class ResponseArbiter:
         self.is_cancelling = False
         self.is_blocked = False
 
-    def refused_while_active(self) -> None:
-        """The service has a response going: ask again after it."""
-        if self._last_sent is not None and not self._is_doomed:
-            self._waiting.appendleft(self._last_sent)
+    def refused_while_active(self, *, is_ours: bool) -> None:
+        """The service has a response going: ask again after it.
+
+        ``is_ours``: the refusal names our response.create. One that names nothing while none of ours is in flight is
+        the service's own answer to the caller, refused by itself: the caller's turn is answered by a plain request.
+        """
+        refused = self._last_sent if is_ours else self._in_flight or ResponseRequest()
+        if refused is not None and not self._is_doomed:
+            self._waiting.appendleft(refused)
         self.give_up()
         self.is_blocked = True
 

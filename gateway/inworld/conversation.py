@@ -175,9 +175,9 @@ class Conversation:
         self._finish(record, status, _reason(response.status_details), _usage(response.usage or event.usage))
         self.advance(now)
 
-    def on_create_refused(self, now: float) -> None:
+    def on_create_refused(self, now: float, *, is_ours: bool) -> None:
         """The service has a response going, known to us or not: ask again after its end, or after a while."""
-        self.arbiter.refused_while_active()
+        self.arbiter.refused_while_active(is_ours=is_ours)
         self._outlet.deadlines.set(Timer.RESPONSE_CREATED, now + RESPONSE_WAIT_S)
 
     def on_create_failed(self, now: float) -> None:

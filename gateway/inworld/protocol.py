@@ -186,6 +186,11 @@ class RealtimeProtocol:
             call_id, output, now, wants_response=wants_response
         )
 
+    @property
+    def is_expecting_response(self) -> bool:
+        """Whether a response that was asked for has yet to begin."""
+        return self._conversation.arbiter.is_expecting
+
     def interrupt(self, heard: Sequence[HeardItem], now: float, *, is_client_initiated: bool = False) -> None:
         """Stops the agent. ``heard`` tells, for every item the playout had not finished, how much went out.
 
@@ -308,7 +313,7 @@ class RealtimeProtocol:
 
     def _act_on(self, kind: ErrorKind, error: ReportedError, now: float) -> None:
         if kind is ErrorKind.RESPONSE_ACTIVE:
-            self._conversation.on_create_refused(now)
+            self._conversation.on_create_refused(now, is_ours=error.event_id.startswith("say-"))
         elif kind is ErrorKind.NOTHING_TO_CANCEL:
             self._conversation.on_cancel_refused(now)
         elif error.event_id.startswith("say-"):

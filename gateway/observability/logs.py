@@ -7,13 +7,17 @@ events. A call's lines carry ``call``. Credentials are masked on the way out, wh
 from __future__ import annotations
 
 import logging
+import re
 import sys
+from collections.abc import Mapping
 from typing import Any, TextIO, cast
 
 import structlog
 
-from gateway.base.redact import Secret, redact_text
+from gateway.base.redact import MASK, Secret, redact_text
 
+_NAMES_A_SECRET = re.compile(r"(?i)(key|token|password|secret|authorization)$")
+"""Keys whose values are masked whatever they look like."""
 _CHATTY = ("uvicorn", "websockets", "asyncio", "httpx")
 """Libraries that report their own ordinary comings and goings at INFO."""
 
@@ -21,12 +25,20 @@ Logger = structlog.typing.FilteringBoundLogger
 
 
 def _mask_secrets(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = redact_text(value)
-        elif isinstance(value, Secret):
-            event[key] = str(value)
-    return event
+    return {key: MASK if _NAMES_A_SECRET.search(key) else _masked(value) for key, value in event.items()}
+
+
+def _masked(value: Any) -> Any:
+    """The same value with every credential in it masked, however deep."""
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, Secret):
+        return str(value)
+    if isinstance(value, Mapping):
+        return _mask_secrets(None, "", dict(value))
+    if isinstance(value, list | tuple):
+        return [_masked(item) for item in value]
+    return value
 
 
 def configure_logs(*, level: str = "info", json_lines: bool | None = None, stream: TextIO | None = None) -> None:

@@ -13,18 +13,20 @@ from dataclasses import dataclass, field
 
 from gateway.base.ids import IdSource
 from gateway.call.call import Call, CallIdentity, CallLimits
-from gateway.call.conversation import AgentProfile, Conversation
+from gateway.call.conversation import Conversation
 from gateway.call.journal import CallEvent, EventName, Journal
+from gateway.call.legs import Legs
 from gateway.call.negotiation import Negotiator, silence_of
+from gateway.call.profile import profile_of, session_for
 from gateway.call.turn import InterruptionPolicy
 from gateway.call.uplink import Uplink
 from gateway.emulator.conversation import Conversation as EmulatedSession
 from gateway.emulator.inspection import SessionRecord
 from gateway.emulator.scenario import Scenario
 from gateway.inworld.protocol import RealtimeProtocol
-from gateway.inworld.session import build_session
 from gateway.media.config import StreamConfig
 from gateway.media.stream import RtpStream
+from gateway.settings.schema import AgentSettings
 
 CALLER = ("192.0.2.7", 30000)
 FRAME_S = 0.02
@@ -149,6 +151,7 @@ class CallRig:
         self._to_provider: deque[tuple[float, bytes]] = deque()
         self._to_gateway: deque[tuple[float, bytes]] = deque()
         self._next_frame = 0.0
+        self._is_delivering = False
         self._caller_frames = 0
         self.emulator_record = SessionRecord(key="virtual", opened_at=self.now)
         self.events: list[CallEvent] = []
@@ -171,14 +174,20 @@ class CallRig:
         codec = negotiator.choose_codec(offer)
         negotiator.keep_codec(codec)
         negotiator.bind(20000)
+        agent = AgentSettings.model_validate(
+            {
+                "session": {"audio": {"input": {"turn_detection": {"type": "semantic_vad", "eagerness": "high"}}}},
+                "greeting": {"instructions": greeting} if greeting else "none",
+                "interruption": {
+                    "mode": "server" if interruption.is_allowed else "off",
+                    "protect_greeting": interruption.protects_greeting,
+                },
+                "tools": {name: {} for name in tools},
+            }
+        )
+        profile = profile_of(agent)
         self.protocol = RealtimeProtocol(
-            build_session(
-                {"audio": {"input": {"turn_detection": {"type": "semantic_vad", "eagerness": "high"}}}},
-                audio_format="audio/pcmu",
-                tools=[{"type": "function", "name": name} for name in tools],
-                call_id="c-1",
-            ),
-            self._ids,
+            session_for(agent, profile, audio_format="audio/pcmu", call_id="c-1"), self._ids
         )
         self.uplink = Uplink(self._append, chunk_ms=60, silence=silence_of(codec))
         waiting = StreamConfig(codec=codec, payload_type=0, telephone_event_payload_type=None, remote=None)
@@ -186,7 +195,6 @@ class CallRig:
         self.media = VirtualMedia(self.stream, lambda: self.now)
         self.provider = VirtualProvider(self)
         journal = Journal("c-1", self.now, [self.events.append])
-        profile = AgentProfile(greeting_instructions=greeting, interruption=interruption, tools=tools)
         self.conversation = Conversation(
             profile,
             protocol=self.protocol,
@@ -201,9 +209,7 @@ class CallRig:
             limits=limits,
             offer=offer,
             negotiator=negotiator,
-            signalling=self.signalling,
-            media=self.media,
-            provider=self.provider,
+            legs=Legs(self.signalling, self.media, self.provider),
             protocol=self.protocol,
             conversation=self.conversation,
             journal=journal,
@@ -222,8 +228,13 @@ class CallRig:
     def carry_uplink(self) -> None:
         """What the client core wants sent goes on its way; its events go to the call."""
         self._to_provider.extend((self.now + self._provider_delay_s, frame) for frame in self.protocol.take_outgoing())
+        if self._is_delivering:
+            return
+        self._is_delivering = True
         while (event := self.protocol.next_event()) is not None:
             self.call.handle_provider_event(event, self.now)
+        self._is_delivering = False
+        self._to_provider.extend((self.now + self._provider_delay_s, frame) for frame in self.protocol.take_outgoing())
 
     def _append(self, chunk: bytes) -> None:
         self.protocol.append_audio(chunk)

@@ -45,7 +45,7 @@ async def test_a_call_that_fits_no_route_is_404_and_costs_nothing() -> None:
     ("section", "rule"),
     [
         ({"node": {"max_calls": 1}}, "node.max_calls"),
-        ({"trunks": {"demo": {"accept_from": ["127.0.0.0/8"], "max_calls": 1}}}, "trunk.max_calls"),
+        ({"trunks": {"demo": {"accept_from": ["127.0.0.0/8"], "max_calls": 1}}}, "trunks.max_calls"),
         ({"inworld": {"max_sessions": 1}}, "inworld.max_sessions"),
     ],
 )
@@ -60,7 +60,7 @@ async def test_a_full_house_is_503_and_the_call_inside_goes_on(section: dict[str
         finally:
             await second.stop()
         assert stage.refusals(rule) == 1
-        if rule != "trunk.max_calls":
+        if rule != "trunks.max_calls":
             assert stage.gateway.directory.why_not_ready() == f"{rule} reached"
         assert stage.gateway.directory.live == 1
         assert stage.phone.ended_at is None

@@ -102,3 +102,14 @@ async def test_closing_while_it_connects_says_nothing_to_the_call() -> None:
         assert rig.events == []
     finally:
         stuck.close()
+
+
+async def test_closing_before_the_first_step_and_before_the_start_releases_the_session_too() -> None:
+    for starts in (True, False):
+        rig = Rig("ws://127.0.0.1:9/")
+        if starts:
+            rig.leg.start()
+        rig.leg.close()
+        await rig.until(lambda rig=rig: rig.released)
+        assert rig.released == [rig.leg]
+        assert rig.errors == []

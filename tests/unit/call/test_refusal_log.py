@@ -36,3 +36,11 @@ def test_memory_is_bounded_however_many_sources_there_are() -> None:
     for number in range(5000):
         log.note(f"2001:db8::{number:x}", "unknown_callers", float(number), status=None)
     assert len(log._seen) <= 1024
+
+
+def test_forged_sources_share_twenty_lines_a_minute() -> None:
+    written = lines(
+        *[(f"198.51.100.{number % 250}.{number}", "unknown_callers", number * 0.01) for number in range(7000)]
+    )
+    assert len(written) == 40
+    assert written[20]["other_sources_unwritten"] == 5980

@@ -43,7 +43,7 @@ def test_nothing_goes_out_during_a_cancel_or_a_foreign_response(obstacle: str) -
 def test_a_request_refused_while_a_response_was_active_is_made_again() -> None:
     arbiter = asked(GREETING)
     arbiter.take_next()
-    arbiter.refused_while_active()
+    arbiter.refused_while_active(is_ours=True)
     assert arbiter.take_next() is None
     arbiter.finished()
     assert arbiter.take_next() is GREETING
@@ -53,7 +53,7 @@ def test_a_refusal_counts_also_when_the_foreign_response_began_first() -> None:
     arbiter = asked(GREETING)
     arbiter.take_next()
     arbiter.started()
-    arbiter.refused_while_active()
+    arbiter.refused_while_active(is_ours=True)
     arbiter.finished()
     assert arbiter.take_next() is GREETING
 
@@ -62,7 +62,7 @@ def test_withdrawn_requests_do_not_come_back() -> None:
     arbiter = asked(GREETING, PLAIN)
     arbiter.take_next()
     assert arbiter.withdraw()
-    arbiter.refused_while_active()
+    arbiter.refused_while_active(is_ours=True)
     arbiter.finished()
     assert arbiter.take_next() is None
     assert not arbiter.withdraw()
@@ -94,7 +94,7 @@ def test_a_doomed_create_that_is_refused_is_neither_repeated_nor_held_against_th
     arbiter = asked(PLAIN)
     arbiter.take_next()
     arbiter.doom()
-    arbiter.refused_while_active()
+    arbiter.refused_while_active(is_ours=True)
     assert not arbiter.started()
     arbiter.finished()
     assert arbiter.take_next() is None
@@ -104,3 +104,24 @@ def test_requests_are_bounded() -> None:
     arbiter = asked(*(ResponseRequest(str(number)) for number in range(20)))
     first = arbiter.take_next()
     assert first == ResponseRequest("12")
+
+
+def test_the_services_own_refused_answer_becomes_a_plain_request_and_never_repeats_an_old_one() -> None:
+    arbiter = ResponseArbiter()
+    arbiter.request(ResponseRequest("Greet the caller."))
+    arbiter.take_next()
+    arbiter.started()
+    arbiter.refused_while_active(is_ours=False)
+    arbiter.finished()
+    assert arbiter.take_next() == ResponseRequest()
+
+
+def test_an_unnamed_refusal_while_ours_is_in_flight_is_ours() -> None:
+    arbiter = ResponseArbiter()
+    arbiter.request(ResponseRequest("Greet the caller."))
+    assert arbiter.is_expecting
+    arbiter.take_next()
+    assert arbiter.is_expecting
+    arbiter.refused_while_active(is_ours=False)
+    arbiter.finished()
+    assert arbiter.take_next() == ResponseRequest("Greet the caller.")

@@ -50,3 +50,16 @@ def test_libraries_that_use_the_standard_logging_write_the_same_masked_lines() -
     line = json.loads(stream.getvalue())
     assert line["level"] == "warning"
     assert "c2VjcmV0" not in stream.getvalue()
+
+
+def test_secrets_are_masked_however_deep_they_lie_and_whatever_their_key_is_called() -> None:
+    stream, _ = written()
+    get_logger().info(
+        "odd",
+        faults=["Authorization: Basic c2VjcmV0"],
+        nested={"deeper": [{"note": "token=c2VjcmV0"}]},
+        api_key="c2VjcmV0",
+        headers={"Authorization": "c2VjcmV0"},
+    )
+    assert "c2VjcmV0" not in stream.getvalue()
+    assert '"event": "odd"' in stream.getvalue()
