@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from gateway.inworld.session import TelephoneFormat
 from gateway.media.codec.g711 import ALAW_SILENCE, ULAW_SILENCE
 from gateway.media.config import StreamConfig
-from gateway.sdp.description import parse_description
+from gateway.sdp.description import SdpError, parse_description
 from gateway.sdp.offer_answer import (
     Codec,
     LocalMedia,
@@ -99,6 +99,8 @@ class Negotiator:
         return Agreement(self._sent or b"", self._stream(audio), audio.is_on_hold)
 
     def _stream(self, audio: NegotiatedAudio) -> StreamConfig:
+        if (":" in audio.remote_address) != (":" in self._local.address) and not audio.is_on_hold:
+            raise SdpError("audio should go to an address of the other IP version than this call came by", status=488)
         return StreamConfig(
             codec=audio.codec,
             payload_type=audio.payload_type,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import httpx
 import pytest
 
-from gateway.base.errors import GatewayError
+from gateway.base.errors import GatewayError, SettingsError
 from gateway.daemon import Gateway
 from gateway.demo.phone import Phone
 from gateway.emulator.scenario import Scenario
@@ -54,15 +56,62 @@ async def test_readiness_follows_the_limits() -> None:
 
 async def test_reloading_takes_agents_and_routes_and_names_what_needs_a_restart() -> None:
     async with Stage() as stage:
-        changed = stage.gateway.settings.model_copy(
-            update={
-                "routes": (),
-                "node": stage.gateway.settings.node.model_copy(update={"max_calls": 1}),
-            }
+        running = stage.gateway.settings
+        changed = settings_with(
+            stage.emulator.url,
+            routes=[{"to": "nobody-calls-this", "agent": "demo"}],
+            node={"name": "another", "max_calls": 1},
         )
-        assert stage.gateway.reload(changed) == ["node"]
+        assert stage.gateway.reload(changed) == ["node.name"]
+        assert stage.gateway.settings.node.name == running.node.name
+        assert stage.gateway.settings.node.max_calls == 1
+        assert stage.gateway.settings.sip.listen == running.sip.listen
         with pytest.raises(RuntimeError, match="404"):
             await stage.dial()
+
+
+async def test_a_reload_that_is_refused_changes_nothing() -> None:
+    async with Stage() as stage:
+        broken = settings_with(stage.emulator.url, agents={"demo": {"session": {"audio": "loud"}}})
+        with pytest.raises(SettingsError):
+            stage.gateway.reload(broken)
+        await stage.dial()
+
+
+async def test_ipv4_and_ipv6_together_are_refused_with_what_to_do() -> None:
+    mixed = settings_with("ws://127.0.0.1:9/", sip={"listen": ["udp://127.0.0.1:0", "udp://[::1]:0"]})
+    with pytest.raises(SettingsError, match="write addresses of one kind"):
+        await Gateway(mixed).start()
+
+
+async def test_ended_calls_are_freed_without_the_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        async with Stage() as stage:
+            await stage.dial()
+            call = weakref.ref(next(iter(stage.gateway.directory._by_sip_call.values())))
+            stage.phone.hang_up()
+            await stage.phone.wait_until(lambda: leftovers(stage.gateway) == NOTHING, 5)
+            await stage.phone.wait_until(lambda: call() is None, 5)
+    finally:
+        gc.enable()
+
+
+async def test_stopping_ends_every_call_even_when_a_listener_of_events_fails() -> None:
+    def fail(_: object) -> None:
+        raise OSError("no space left on device")
+
+    async with Stage() as stage:
+        stage.gateway.assembly._sinks = (*stage.gateway.assembly._sinks, fail)
+        second = Phone("127.0.0.1")
+        await second.start()
+        await stage.dial()
+        await stage.dial(second)
+        await stage.gateway.stop()
+        await stage.phone.wait_until(lambda: None not in (stage.phone.ended_at, second.ended_at), 5)
+        await second.stop()
+        assert leftovers(stage.gateway) == NOTHING
 
 
 async def test_a_taken_port_is_one_error_and_leaves_nothing_running() -> None:

@@ -184,3 +184,50 @@ def test_two_silent_parties_are_parted_after_the_idle_limit() -> None:
     rig.run_until(lambda: bool(rig.ended))
     assert 3.0 <= rig.now - silent_since <= 4.1
     assert ended(rig) is EndReason.IDLE
+
+
+def test_a_call_that_arrives_on_hold_is_held_and_not_given_up() -> None:
+    for direction in (b"a=sendonly\r\n", b"a=inactive\r\n"):
+        rig = CallRig(
+            scenario(greeting={"tone": {"hz": 440, "ms": 9000}}),
+            offer=OFFER + direction,
+            limits=CallLimits(media_silence_s=5),
+            caller_audio=lambda _: None,
+        )
+        rig.begin()
+        rig.run_until(lambda rig=rig: rig.call.state is CallState.ANSWERING)
+        rig.call.confirmed(None, rig.now)
+        assert rig.call.state is CallState.HELD
+        rig.run(8.0)
+        assert rig.ended == []
+        assert rig.sent == []
+        rig.call.reoffered(OFFER, rig.now)
+        assert rig.call.state is CallState.TALKING
+        rig.run(1.0)
+        assert any(packet.payload != b"\xff" * 160 for packet in rig.sent), "the agent speaks once the caller is there"
+
+
+def test_a_caller_who_only_listens_is_no_lost_caller() -> None:
+    rig = talking(CallRig(scenario(), limits=CallLimits(media_silence_s=5), caller_audio=lambda _: None))
+    rig.call.reoffered(OFFER + b"a=recvonly\r\n", rig.now)
+    rig.run(9.0)
+    assert rig.ended == []
+
+
+def test_nothing_is_recorded_after_the_end() -> None:
+    rig = talking(CallRig(scenario(), limits=CallLimits(duration_s=1.02)))
+    rig.run(5.0)
+    assert ended(rig) is EndReason.MAX_DURATION
+    assert rig.names()[-1] == "call.ended"
+
+
+def test_a_leg_that_cannot_be_told_keeps_no_other_from_being_let_go() -> None:
+    rig = talking(CallRig(scenario()))
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("signalling has forgotten this call")
+
+    rig.signalling.hang_up = fail  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="forgotten"):
+        rig.call.end(EndReason.API, rig.now)
+    assert ended(rig) is EndReason.API

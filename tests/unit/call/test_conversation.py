@@ -233,3 +233,147 @@ def test_hold_silences_both_directions_and_resume_restores_them() -> None:
     rig.conversation.resume(rig.now)
     voice.say(1.0)
     rig.run_until(lambda: bool(rig.speech_started_at))
+
+
+def test_a_protected_greeting_that_never_sounds_does_not_shield_the_caller_for_ever() -> None:
+    voice = Voice()
+    rig = CallRig(
+        scenario(greeting={"silence": True}),
+        interruption=InterruptionPolicy(protects_greeting=True),
+        caller_audio=voice,
+    )
+    rig.begin()
+    rig.run(6.0)
+    assert not rig.uplink.is_silenced
+    voice.say(1.0)
+    rig.run_until(lambda: bool(rig.speech_started_at))
+
+
+def test_an_agent_that_finishes_what_it_says_then_answers_the_question_and_greets_only_once() -> None:
+    voice = Voice()
+    rig = CallRig(
+        scenario(greeting={"tone": {"hz": 440, "ms": 5000}}, pace={"speed": 1.2}),
+        interruption=InterruptionPolicy(is_allowed=False),
+        caller_audio=voice,
+    )
+    rig.begin()
+    rig.run(1.0)
+    voice.say(1.0)
+    rig.run(12.0)
+    creates = [logged.event for logged in rig.emulator_record.received if logged.type == "response.create"]
+    greetings = [create for create in creates if (create.get("response") or {}).get("instructions")]
+    assert len(greetings) == 1
+    assert rig.emulator_record.responses[0].status == "completed"
+    assert len([one for one in rig.emulator_record.responses if one.status == "completed"]) >= 2
+
+
+def test_a_caller_who_begins_before_the_agent_does_is_not_talked_over() -> None:
+    voice = Voice()
+    rig = CallRig(
+        scenario(
+            texts=[{"contains": "9", "tool": {"name": "hang_up"}, "after_tool": {"tone": {"hz": 660, "ms": 3000}}}],
+            other_turns={"silence": True},
+        ),
+        provider_delay_s=0.3,
+        caller_audio=voice,
+    )
+    rig.begin()
+    rig.run_until(in_progress(rig, EventName.AGENT_STOPPED))
+    for wait_s in (0.2, 0.8, 1.0):
+        rig.call.receive_digit("9", rig.now)
+        rig.call.receive_digit("#", rig.now)
+        rig.run(wait_s)
+        voice.say(3.0)
+        rig.run(1.2)
+        speaking_since = rig.now
+        rig.run(1.5)
+        assert audible_ms(rig, since=speaking_since) == 0, f"talked over after {wait_s} s"
+        rig.run(6.0)
+        assert rig.ended == [], f"hung up on a speaking caller after {wait_s} s"
+
+
+def test_a_goodbye_longer_than_any_limit_is_heard_to_its_end_and_a_moment_is_left_for_the_telephone() -> None:
+    rig = CallRig(
+        scenario(
+            texts=[{"contains": "9", "tool": {"name": "hang_up"}, "after_tool": {"tone": {"hz": 660, "ms": 20000}}}]
+        )
+    )
+    rig.begin()
+    rig.run_until(in_progress(rig, EventName.AGENT_STOPPED))
+    asked_at = rig.now
+    rig.call.receive_digit("9", rig.now)
+    rig.run_until(lambda: bool(rig.ended))
+    assert abs(audible_ms(rig, since=asked_at) - 20000) <= 20
+    last_voice = max(packet.at for packet in rig.sent if packet.payload != SILENCE)
+    assert rig.now - last_voice >= 0.2
+
+
+def test_hold_during_the_goodbye_does_not_hang_up_on_the_held_caller() -> None:
+    rig = CallRig(
+        scenario(
+            texts=[{"contains": "9", "tool": {"name": "hang_up"}, "after_tool": {"tone": {"hz": 660, "ms": 4000}}}]
+        )
+    )
+    rig.begin()
+    rig.run_until(in_progress(rig, EventName.AGENT_STOPPED))
+    rig.call.receive_digit("9", rig.now)
+    rig.run_until(lambda: rig.names().count("turn.agent_started") == 2)
+    rig.conversation.hold(rig.now)
+    rig.provider.flush()
+    rig.run(5.0)
+    assert rig.ended == []
+
+
+def test_what_the_hold_cut_off_or_kept_waiting_is_answered_on_resume() -> None:
+    rig = CallRig(scenario(texts=[{"contains": "4", "tone": {"hz": 880, "ms": 600}}]))
+    rig.begin()
+    rig.run_until(in_progress(rig, EventName.AGENT_STOPPED))
+    rig.conversation.hold(rig.now)
+    rig.call.receive_digit("4", rig.now)
+    rig.run(3.0)
+    held_until = rig.now
+    assert audible_ms(rig, since=held_until - 2.9) == 0
+    rig.conversation.resume(rig.now)
+    rig.provider.flush()
+    rig.run(2.0)
+    assert abs(audible_ms(rig, since=held_until) - 600) <= 20
+
+
+def test_digits_do_not_cut_what_the_settings_protect() -> None:
+    rig = CallRig(
+        scenario(greeting={"tone": {"hz": 440, "ms": 4000}}, texts=[{"contains": "1", "tone": {"hz": 880, "ms": 300}}]),
+        interruption=InterruptionPolicy(protects_greeting=True),
+    )
+    rig.begin()
+    rig.run(1.0)
+    rig.call.receive_digit("1", rig.now)
+    rig.call.receive_digit("#", rig.now)
+    rig.run(8.0)
+    assert rig.observer.interruptions == 0
+    assert abs(audible_ms(rig) - 4300) <= 60
+
+
+def test_an_answer_in_the_making_and_a_caller_who_speaks_are_not_idle() -> None:
+    voice = Voice()
+    rig = CallRig(
+        scenario(greeting={"silence": True}, turns=[{"tone": {"hz": 440, "ms": 300}, "latency_ms": 6000}]),
+        caller_audio=voice,
+    )
+    rig.begin()
+    rig.run(1.0)
+    voice.say(2.0)
+    rig.run_until(lambda: bool(rig.speech_started_at))
+    rig.run(1.0)
+    assert rig.conversation.idle_for(rig.now) == 0.0
+    rig.run(4.0)
+    assert rig.conversation.idle_for(rig.now) == 0.0
+    rig.run(10.0)
+    assert rig.conversation.idle_for(rig.now) > 3
+
+
+def test_a_fault_reported_a_thousand_times_is_one_event_and_a_count() -> None:
+    rig = CallRig(scenario())
+    for number in range(1000):
+        rig.conversation.note_fault("rate_limited", "too many", 1000.0 + number)
+    assert rig.names().count("provider.error") == 1
+    assert rig.conversation.provider_faults["rate_limited"] == 1000

@@ -79,3 +79,12 @@ def test_nothing_in_common_is_488_before_a_port_is_spent() -> None:
     with pytest.raises(RemoteProtocolError) as refused:
         negotiator().choose_codec(offer(formats="9 18"))
     assert refused.value.status == 488
+
+
+def test_an_address_of_the_other_ip_version_is_488_and_not_an_answered_silence() -> None:
+    negotiation = negotiator()
+    negotiation.bind(20000)
+    six = offer().replace(b"c=IN IP4 192.0.2.7", b"c=IN IP6 2001:db8::7")
+    with pytest.raises(RemoteProtocolError, match="other IP version") as refused:
+        negotiation.answer(six)
+    assert refused.value.status == 488

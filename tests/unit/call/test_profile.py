@@ -84,4 +84,12 @@ def test_agents_whose_session_cannot_be_built_are_all_named_before_any_call_come
     with pytest.raises(SettingsError) as refused:
         check_agents(settings(agents=broken))
     assert len(refused.value.faults) == 2
+    assert refused.value.faults[1].startswith("agents.sales.session.providerData must be a mapping")
     assert refused.value.faults[0].startswith("agents.desk.session.audio must be a mapping")
+
+
+@pytest.mark.parametrize("detection", [None, {"type": "semantic_vad", "create_response": False}])
+def test_a_session_in_which_nobody_would_ever_answer_is_refused(detection: object) -> None:
+    mute = {"desk": {"session": {"audio": {"input": {"turn_detection": detection}}}}, "sales": {}}
+    with pytest.raises(SettingsError, match="not in this version"):
+        check_agents(settings(agents=mute))
