@@ -1,6 +1,7 @@
 """The events the service sends, by their wire names, and the beta names it may still use for some of them.
 
-A beta name is a subclass with another tag: ``isinstance`` treats both alike.
+A beta name is a subclass with another tag: ``isinstance`` treats both alike. The file is long because it is one
+declaration for each event and nothing else.
 """
 
 from __future__ import annotations
