@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import random
@@ -15,7 +16,6 @@ from typing import Any
 
 from gateway.bench.processes import ChildProcess, ProcessFailedError
 
-SIP_PORT = 5060
 PROVIDER_PATH = "/api/v1/realtime/session"
 PROVIDER_KEY = "YmVuY2g6YmVuY2g="
 RTP_PORTS = (20_000, 32_000)
@@ -27,14 +27,16 @@ class Site:
     """Where one gateway of a measurement lives. Two runs beside each other get different ones."""
 
     address: str
-    """A loopback address of its own, so that SIP may stay on 5060."""
+    """A loopback address of its own, so that captures can be filtered by it."""
+    sip_port: int
+    """UDP and TCP; not 5060, which a gateway on all addresses may have."""
     control_port: int
     first_rtp_port: int
     last_rtp_port: int
 
     @property
     def sip(self) -> tuple[str, int]:
-        return self.address, SIP_PORT
+        return self.address, self.sip_port
 
 
 def loopback_address() -> str:
@@ -44,10 +46,19 @@ def loopback_address() -> str:
 
 
 def free_tcp_port(address: str = "127.0.0.1") -> int:
-    """A TCP port that is free now."""
+    """A TCP port that is free now; whoever takes it must do so soon."""
     with socket.socket() as probe:
         probe.bind((address, 0))
         return int(probe.getsockname()[1])
+
+
+def free_sip_port(address: str = "127.0.0.1") -> int:
+    """A port that is free now for both UDP and TCP."""
+    while True:
+        port = free_tcp_port(address)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+            probe.bind((address, port))
+            return port
 
 
 def choose_site(calls: int) -> Site:
@@ -57,7 +68,7 @@ def choose_site(calls: int) -> Site:
     lowest, highest = RTP_PORTS
     first = draw.randrange(lowest, max(highest - width, lowest + 2), 2)
     address = loopback_address()
-    return Site(address, free_tcp_port(address), first, min(first + width, 65_535))
+    return Site(address, free_sip_port(address), free_tcp_port(address), first, min(first + width, 65_535))
 
 
 def gateway_settings(
@@ -66,7 +77,7 @@ def gateway_settings(
     """The settings of a gateway with one trunk (every loopback caller) and one agent; ``further`` replaces sections."""
     return {
         "node": {"name": "bench", "max_calls": calls + 10},
-        "sip": {"listen": [f"{transport}://{site.address}:{SIP_PORT}" for transport in ("udp", "tcp")]},
+        "sip": {"listen": [f"{transport}://{site.address}:{site.sip_port}" for transport in ("udp", "tcp")]},
         "media": {"ports": f"{site.first_rtp_port}-{site.last_rtp_port}"},
         "inworld": {"url": provider_url, "api_key": PROVIDER_KEY, "max_sessions": calls + 10},
         "trunks": {"loopback": {"accept_from": ["127.0.0.0/8"]}},

@@ -44,7 +44,7 @@ def phone(tmp_path: Path) -> Iterator[StartPhone]:
 def test_a_conversation_that_the_phone_ends(start: RunGateway, phone: StartPhone, law: g711.Law) -> None:
     gateway = start({"greeting": {"tone": {"hz": 440, "ms": 1500}}, "turns": [{"echo": True}]})
     telephone = phone(law)
-    telephone.dial(f"sip:agent@{gateway.address}")
+    telephone.dial(gateway.uri)
     telephone.wait_for_event("CALL_ESTABLISHED")
     gateway.emulator.wait_until(lambda: len(gateway.sessions[0].responses) == 2, timeout_s=15)
     time.sleep(3.0)  # while the phone records the answer
@@ -65,7 +65,7 @@ def test_a_conversation_that_the_agent_ends(start: RunGateway, phone: StartPhone
     goodbye = {"tool": {"name": "hang_up"}, "after_tool": {"tone": {"hz": 1000, "ms": 900}}}
     gateway = start({"greeting": {"tone": {"hz": 440, "ms": 600}}, "turns": [goodbye]})
     telephone = phone("PCMU")
-    telephone.dial(f"sip:agent@{gateway.address}")
+    telephone.dial(gateway.uri)
     telephone.wait_for_event("CALL_ESTABLISHED")
     telephone.wait_for_event("CALL_CLOSED", timeout_s=25)
     session = gateway.only_session()

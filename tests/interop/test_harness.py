@@ -14,7 +14,7 @@ from gateway.bench.processes import ChildProcess
 from tests.support.audio import expect_quiet, expect_recording, expect_tone, read_wav, write_wav
 from tests.support.baresip import Baresip
 from tests.support.capture import Capture
-from tests.support.network import free_tcp_port, free_udp_port, loopback_address
+from tests.support.network import free_sip_port, free_tcp_port, free_udp_port, loopback_address
 from tests.support.pcap import read_pcap, rtp_flows, sip_messages
 from tests.support.peers import require
 from tests.support.sipp import Sipp
@@ -25,16 +25,17 @@ PHRASE = speech.synthesise(1.0, seed=51)
 
 
 @pytest.fixture
-def echo_side(tmp_path: Path) -> Iterator[str]:
-    """SIPp as the called party, echoing RTP; its address."""
+def echo_side(tmp_path: Path) -> Iterator[tuple[str, int]]:
+    """SIPp as the called party, echoing RTP; its address and port."""
     require("sipp")
     address = loopback_address()
-    words = ["-i", address, "-mi", address, "-p", "5060", "-bind_local", "-rtp_echo", "-nostdin", "-timeout", "60"]
+    port = free_sip_port(address)
+    words = ["-i", address, "-mi", address, "-p", str(port), "-bind_local", "-rtp_echo", "-nostdin", "-timeout", "60"]
     with ChildProcess("answering-sipp", ["sipp", "-sn", "uas", *words], tmp_path):
-        yield address
+        yield address, port
 
 
-def test_sipp_streams_a_file_and_the_capture_gives_it_back_in_both_directions(echo_side: str, tmp_path: Path) -> None:
+def test_what_sipp_streams_is_in_the_capture_in_both_directions(echo_side: tuple[str, int], tmp_path: Path) -> None:
     require("tcpdump")
     address = loopback_address()
     voice = np.concatenate([speech.silence(0.5), PHRASE, speech.silence(1.0)])
@@ -43,7 +44,7 @@ def test_sipp_streams_a_file_and_the_capture_gives_it_back_in_both_directions(ec
             "conversation_pcmu",
             tmp_path / "sipp",
             address=address,
-            target=(echo_side, 5060),
+            target=echo_side,
             audio={"voice": g711.encode(voice)},
             options=["-d", "2600"],
         )
@@ -58,7 +59,7 @@ def test_sipp_streams_a_file_and_the_capture_gives_it_back_in_both_directions(ec
         "BYE",
     ]
     flows = rtp_flows(datagrams)
-    assert {flow.source[0] for flow in flows} == {address, echo_side}
+    assert {flow.source[0] for flow in flows} == {address, echo_side[0]}
     for flow in flows:
         heard = flow.samples()
         assert expect_recording(heard, PHRASE, likeness=0.98) == pytest.approx(0.5, abs=0.001)
@@ -69,12 +70,12 @@ def test_sipp_streams_a_file_and_the_capture_gives_it_back_in_both_directions(ec
             expect_tone(heard, 440, at_least_s=0.3)
 
 
-def test_baresip_plays_and_records(echo_side: str, tmp_path: Path) -> None:
+def test_baresip_plays_and_records(echo_side: tuple[str, int], tmp_path: Path) -> None:
     require("baresip")
     voice = np.concatenate([speech.silence(0.5), PHRASE, speech.silence(10)])
     telephone = Baresip(tmp_path / "phone", address=loopback_address(), codec="PCMU", voice=voice)
     try:
-        telephone.dial(f"sip:anybody@{echo_side}")
+        telephone.dial(f"sip:anybody@{echo_side[0]}:{echo_side[1]}")
         telephone.wait_for_event("CALL_ESTABLISHED")
         with pytest.raises(AssertionError, match="said only"):
             telephone.wait_for_event("CALL_CLOSED", timeout_s=2.5)
@@ -89,7 +90,7 @@ def test_baresip_plays_and_records(echo_side: str, tmp_path: Path) -> None:
 def test_a_scenario_that_does_not_go_as_written_is_a_failure(tmp_path: Path) -> None:
     require("sipp")
     nobody = loopback_address()
-    phone = Sipp("options", tmp_path, address=loopback_address(), target=(nobody, 5060), timeout_s=2)
+    phone = Sipp("options", tmp_path, address=loopback_address(), target=(nobody, free_sip_port(nobody)), timeout_s=2)
     try:
         with pytest.raises(AssertionError, match="SIPp ended with"):
             phone.expect_success()

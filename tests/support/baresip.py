@@ -13,7 +13,7 @@ from typing import Any
 from gateway.bench.g711 import Samples
 from gateway.bench.processes import ChildProcess
 from tests.support.audio import read_wav, write_wav
-from tests.support.network import free_tcp_port
+from tests.support.network import free_sip_port, free_tcp_port
 
 MODULES = "/usr/lib/baresip/modules"
 USER = "phone"
@@ -29,7 +29,7 @@ module_app menu.so
 module_tmp uuid.so
 module_app ctrl_tcp.so
 poll_method epoll
-sip_listen {address}:5060
+sip_listen {address}:{sip_port}
 net_interface {address}
 ctrl_tcp_listen 127.0.0.1:{control_port}
 audio_source aufile,{voice}
@@ -63,6 +63,7 @@ class Baresip:
             CONFIG.format(
                 modules=MODULES,
                 address=address,
+                sip_port=free_sip_port(address),
                 control_port=control_port,
                 voice=directory / "voice.wav",
                 first_port=first_port,

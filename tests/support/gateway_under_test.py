@@ -39,6 +39,11 @@ class GatewayUnderTest:
         return self.site.sip
 
     @property
+    def uri(self) -> str:
+        """What a phone dials."""
+        return f"sip:agent@{self.site.address}:{self.site.sip_port}"
+
+    @property
     def sessions(self) -> list[SessionRecord]:
         """What the provider saw, a record for each call."""
         return self.emulator.sessions

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import socket
 
-from gateway.bench.rig import free_tcp_port, loopback_address
+from gateway.bench.rig import free_sip_port, free_tcp_port, loopback_address
 
-__all__ = ["free_tcp_port", "free_udp_port", "loopback_address"]
+__all__ = ["free_sip_port", "free_tcp_port", "free_udp_port", "loopback_address"]
 
 
 def free_udp_port(address: str = "127.0.0.1") -> int:

@@ -67,12 +67,10 @@ def read_pcap(path: Path) -> list[Datagram]:
     return list(_datagrams(path.read_bytes()))
 
 
-def rtp_flows(datagrams: list[Datagram], *, sip_ports: tuple[int, ...] = (5060,)) -> list[RtpFlow]:
-    """The RTP streams, longest first. RTCP (packet types 200-204, RFC 5761 §4) and SIP are left out."""
+def rtp_flows(datagrams: list[Datagram]) -> list[RtpFlow]:
+    """The RTP streams, longest first. RTCP (types 200-204, RFC 5761 §4) and SIP (no letter has RTP's version)."""
     flows: dict[tuple[Endpoint, Endpoint, int], RtpFlow] = {}
     for datagram in datagrams:
-        if datagram.source[1] in sip_ports or datagram.destination[1] in sip_ports:
-            continue
         packet = parse_packet(datagram.at_ns, datagram.content)
         if packet is None or 200 <= datagram.content[1] <= 204:
             continue
@@ -81,12 +79,12 @@ def rtp_flows(datagrams: list[Datagram], *, sip_ports: tuple[int, ...] = (5060,)
     return sorted(flows.values(), key=lambda flow: -len(flow.packets))
 
 
-def sip_messages(datagrams: list[Datagram], *, port: int = 5060) -> list[tuple[Datagram, str]]:
-    """The SIP messages to or from a port, as text."""
+def sip_messages(datagrams: list[Datagram]) -> list[tuple[Datagram, str]]:
+    """The SIP messages, as text: requests and responses name the version in their first line (RFC 3261 §7)."""
     return [
         (datagram, datagram.content.decode(errors="replace"))
         for datagram in datagrams
-        if port in (datagram.source[1], datagram.destination[1]) and len(datagram.content) > 4
+        if b"SIP/2.0" in datagram.content.split(b"\r\n", 1)[0]
     ]
 
 

@@ -16,7 +16,8 @@ class SipPhone:
         self.address = loopback_address()
         self._gateway = gateway
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((self.address, 5060))
+        self._socket.bind((self.address, 0))
+        self._port = self._socket.getsockname()[1]
         self._call_id = secrets.token_hex(8)
         self._tag = secrets.token_hex(4)
         self.received: list[str] = []
@@ -26,12 +27,12 @@ class SipPhone:
         target = uri or f"sip:agent@{self._gateway[0]}"
         lines = [
             f"{method} {target} SIP/2.0",
-            f"Via: SIP/2.0/UDP {self.address}:5060;branch=z9hG4bK{branch};rport",
+            f"Via: SIP/2.0/UDP {self.address}:{self._port};branch=z9hG4bK{branch};rport",
             f"From: <sip:caller@{self.address}>;tag={self._tag}",
             f"To: <sip:agent@{self._gateway[0]}>{f';tag={to_tag}' if to_tag else ''}",
             f"Call-ID: {self._call_id}",
             f"CSeq: {cseq} {method}",
-            f"Contact: <sip:caller@{self.address}:5060>",
+            f"Contact: <sip:caller@{self.address}:{self._port}>",
             "Max-Forwards: 70",
             *(["Content-Type: application/sdp"] if body else []),
             f"Content-Length: {len(body)}",

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gateway.bench.processes import ChildProcess
+from tests.support.network import free_sip_port
 
 SCENARIOS = Path(__file__).parents[1] / "interop" / "sipp"
-SIP_PORT = 5060
 
 
 class Sipp:
@@ -21,6 +21,7 @@ class Sipp:
         *,
         address: str,
         target: tuple[str, int] | None = None,
+        local_port: int | None = None,
         calls: int = 1,
         calls_per_second: int = 10,
         timeout_s: int = 40,
@@ -33,7 +34,7 @@ class Sipp:
             (directory / name).write_bytes(content)
         self.trace_path = directory / "messages.log"
         where = [f"{target[0]}:{target[1]}"] if target else []
-        numbers = {"-m": calls, "-l": max(calls, 1), "-r": calls_per_second, "-p": SIP_PORT}
+        numbers = {"-m": calls, "-l": max(calls, 1), "-r": calls_per_second, "-p": local_port or free_sip_port(address)}
         words = [str(word) for pair in numbers.items() for word in pair]
         files = ["-trace_msg", "-message_file", "messages.log", "-trace_err", "-error_file", "errors.log"]
         limits = ["-timeout", f"{timeout_s}s", "-timeout_error", "-nostdin", "-bind_local"]
