@@ -56,7 +56,7 @@ async def run_demo(out: Path) -> int:
     files = demo.write(out)
     demo.report.print(console)
     for line in files:
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, soft_wrap=True)
     return 0 if demo.report.is_complete else 1
 
 
