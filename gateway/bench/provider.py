@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+import uvloop
 
 from gateway.bench.marker import read_marker
-from gateway.emulator import Emulator, SessionRecord, load_scenario, server
+from gateway.emulator import Emulator, SessionRecord, load_scenario
 from gateway.emulator.audio import AudioFormat
 from gateway.emulator.recordings import VOICES
 from gateway.inworld.server_events import ServerEvent
@@ -66,7 +67,7 @@ async def provide(scenario_path: Path) -> None:
     """Serves until standard input ends."""
     over = asyncio.Event()
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), over.set)
-    async with Emulator(load_scenario(scenario_path)) as emulator:
+    async with Emulator(load_scenario(scenario_path), record_type=ListeningRecord) as emulator:
         sys.stdout.write(json.dumps({"port": emulator.port}) + "\n")
         sys.stdout.flush()
         await over.wait()
@@ -79,8 +80,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--log", type=Path, required=True)
     arguments = parser.parse_args(words)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    vars(server)["SessionRecord"] = ListeningRecord  # the server makes its records of this one from now on
-    asyncio.run(provide(arguments.scenario))
+    uvloop.run(provide(arguments.scenario))
     arguments.log.write_text("".join(json.dumps(entry) + "\n" for entry in _entries))
     return 0
 
