@@ -14,9 +14,10 @@ class UserAgentStats:
     requests_repeated: int = 0
     """Retransmissions that a server transaction absorbed or answered again."""
     malformed_requests: int = 0
+    """Refused for what is wrong in them: 400, 513."""
     malformed_responses: int = 0
     unreadable_messages: int = 0
-    """Neither a request nor a response."""
+    """Neither a request nor a response, or a request without a way back."""
     stray_responses: int = 0
     """Responses that belong to no transaction of ours."""
     stray_acks: int = 0

@@ -92,7 +92,6 @@ class UserAgent:
         try:
             self._receive_request(message, flow, now)
         except RemoteProtocolError as error:
-            self.stats.malformed_requests += 1
             if self._is_admitted(message, flow):
                 # What tripped us may be said less well than the rule it breaks.
                 refusal = check_capabilities(message) or refuse(error.status, "malformed_message", reason=str(error))
@@ -104,7 +103,6 @@ class UserAgent:
             self.stats.unreadable_messages += 1
             return
         self.stats.requests_received += 1
-        self.stats.malformed_requests += 1
         if self._is_admitted(error.request, flow):
             self._refuse(error.request, flow, Refusal.from_error(error))
 
@@ -349,6 +347,7 @@ class UserAgent:
             self.stats.unreadable_messages += 1
             return
         self.stats.requests_refused += 1
+        self.stats.malformed_requests += refusal.status in (400, 513)
         self._wire.send(flow, response.to_bytes())
         self._context.tell(RequestRefused(request.method, flow, refusal.status, refusal.rule))
 

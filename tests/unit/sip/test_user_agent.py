@@ -179,6 +179,32 @@ def test_a_stray_response_is_counted_and_dropped() -> None:
     assert bench.ua.stats.malformed_responses == 1
 
 
+def test_what_comes_is_counted_by_kind() -> None:
+    bench = UserAgentBench()
+    bench.feed(request("OPTIONS"))
+    bench.feed(invite().to_bytes().replace(b"CSeq: 1 INVITE", b"CSeq: INVITE"))  # a header that cannot be read
+    bench.feed(invite(to_tag="x", call_id="2").to_bytes().replace(b";tag=x", b";tag=x;tag=y"))
+    bench.feed(invite().to_bytes().replace(b"Content-Length:", b"Content-Length: x\r\nX:"))  # no message at all
+    bench.feed(b"INVITE sip:a@b SIP/2.0\r\n\r\n")  # no way back
+    bench.feed(b"hello")
+    stats = bench.ua.stats
+    assert (stats.requests_received, stats.malformed_requests, stats.unreadable_messages) == (5, 3, 2)
+    bench.ua.invite("sip:bob@example.net", UDP, from_="<sip:a@b>", body=OFFER, now=bench.now)
+    (sent,) = bench.drain()
+    assert isinstance(sent, Request)
+    bench.feed(respond(sent, 180, to_tag="t").to_bytes().replace(b"CSeq", b"X-CSeq"))
+    assert (stats.responses_received, stats.malformed_responses) == (1, 1)
+
+
+def test_even_a_broken_request_is_answered_through_the_nat_it_came_through() -> None:
+    bench = UserAgentBench()
+    nat = Flow("udp", UDP.local, ("198.51.100.7", 33333))
+    data = request("OPTIONS", via="SIP/2.0/UDP 10.0.0.9:5060;branch=z9hG4bKnat;rport").to_bytes()
+    (response,) = bench.feed(data.replace(b"Content-Length:", b"Content-Length: x\r\nX:"), nat)
+    assert bench.flows == [nat]
+    assert response.via.rport == 33333
+
+
 # The door
 
 

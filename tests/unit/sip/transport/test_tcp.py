@@ -114,8 +114,16 @@ async def test_too_many_connections_are_turned_away() -> None:
     links = [await asyncio.open_connection(*there) for _ in range(4)]
     await until(lambda: theirs.stats.connections_refused == 2)
     assert len(theirs.tcp) == 2
+    ends = [asyncio.create_task(reader.read()) for reader, _ in links]
+    await until(lambda: sum(end.done() for end in ends) == 2)
+    kept = [writer for (_, writer), end in zip(links, ends, strict=True) if not end.done()]
+    await asyncio.gather(*(end for end in ends if end.done()), return_exceptions=True)
+    kept[0].close()
+    await until(lambda: len(theirs.tcp) == 1)
+    assert dict(theirs.tcp._per_host) == {"127.0.0.1": 1}
     for _, writer in links:
         writer.close()
+    await asyncio.gather(*ends, return_exceptions=True)
     await until(lambda: len(theirs.tcp) == 0)
     assert not theirs.tcp._per_host
     _, writer = await asyncio.open_connection(*there)
@@ -150,6 +158,20 @@ async def test_the_sweep_closes_idle_connections_and_spares_those_of_calls() -> 
     await until(lambda: len(theirs.tcp) == 0)
     idle.close()
     busy.close()
+    await theirs.tcp.close()
+
+
+async def test_the_sweep_spares_a_connection_we_opened_for_a_call_by_where_it_leads() -> None:
+    ours, theirs = Side(idle_timeout_s=100, first_message_timeout_s=100), Side()
+    there = await theirs.listen()
+    ours.tcp.send(flow_to(there), OPTIONS)
+    await until(lambda: theirs.messages)
+    ours.tcp.sweep(time.monotonic() + 1000, {flow_to(there)})
+    ours.tcp.sweep(time.monotonic() + 1000, {flow_to(("127.0.0.1", 1)).with_fallback(there)})
+    assert ours.stats.connections_timed_out == 0
+    ours.tcp.sweep(time.monotonic() + 1000, set())
+    assert ours.stats.connections_timed_out == 1
+    await ours.tcp.close()
     await theirs.tcp.close()
 
 

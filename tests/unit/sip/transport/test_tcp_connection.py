@@ -78,6 +78,14 @@ async def test_split_and_joined_messages_come_out_whole() -> None:
     assert not link.connection.write(b"late")
 
 
+async def test_the_kernel_watches_over_a_silent_peer() -> None:
+    link = await Link.open()
+    transport = link.connection._transport
+    assert transport is not None
+    assert transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    link.peer.close()
+
+
 async def test_a_ping_gets_a_pong() -> None:
     link = await Link.open()
     link.peer.sendall(b"\r\n\r\n")
@@ -138,9 +146,11 @@ async def test_when_a_connection_has_had_its_time() -> None:
     assert link.connection.is_overdue(opened + 11, is_in_use=False), "it never said anything"
     assert not link.connection.is_overdue(opened + 11, is_in_use=True), "we opened it and speak first"
 
+    link.connection.heard_at = 0
     link.peer.sendall(OPTIONS)
     await until(lambda: link.owner.messages)
     heard = link.connection.heard_at
+    assert heard >= opened
     assert not link.connection.is_overdue(heard + 99, is_in_use=False)
     assert link.connection.is_overdue(heard + 101, is_in_use=False)
     assert not link.connection.is_overdue(heard + 10_000, is_in_use=True), "a call lives on it"
