@@ -172,6 +172,7 @@ class CallAssembly:
             codecs=self._settings.media.codecs,
             session_id=self._ids.bits(62),
             reorder_ms=self._settings.media.reorder_ms,
+            signalling_host=event.flow.remote[0],
         )
         negotiator.keep_codec(negotiator.choose_codec(event.offer))
         wiring = _Wiring(self._clock, run, on_end)

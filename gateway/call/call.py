@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.base.clock import earliest
 from gateway.base.errors import RemoteProtocolError
@@ -20,9 +20,13 @@ from gateway.call.states import CallState, move
 from gateway.call.termination import EndReason, sip_cause
 from gateway.inworld.protocol import RealtimeProtocol
 from gateway.inworld.protocol_events import AudioReceived, ProviderFault, RealtimeEvent, SessionClosed, SessionReady
+from gateway.media.config import StreamConfig
 
 GREETING_WAIT_S = 1.0
 """How long after the session is ready the answer waits for the first sound of the greeting."""
+UNPROVEN_MEDIA_S = 3.0
+"""How long audio goes to an address that only SDP has named: without an ACK or a packet from there, the INVITE's source
+may be forged and the address a victim's."""
 _MEDIA_CHECK_S = 1.0
 
 
@@ -86,6 +90,8 @@ class Call:
         self._answered_at: float | None = None
         self._answer_due: float | None = None
         self._media_check: float | None = None
+        self._proof_due: float | None = None
+        self._agreed: StreamConfig | None = None
         self._resumed_at = 0.0
         self._is_session_ready = False
         self._is_on_hold = False
@@ -124,6 +130,9 @@ class Call:
         if self._offer is None and not self._take_late_answer(body, now):
             return
         self.state = move(self.state, CallState.TALKING)
+        self._proof_due = None
+        if self._agreed is not None:
+            self._media.stream.update(self._agreed, now)
         self._follow_hold(now)
         self._act(now)
 
@@ -189,7 +198,9 @@ class Call:
         """The earliest of everything this call waits for."""
         if self.state is CallState.ENDED:
             return None
-        return earliest(self._answer_due, self._media_check, self._ends_at(), self._conversation.next_deadline())
+        return earliest(
+            self._answer_due, self._proof_due, self._media_check, self._ends_at(), self._conversation.next_deadline()
+        )
 
     def handle_timeout(self, now: float) -> None:
         """Does what has fallen due."""
@@ -206,6 +217,8 @@ class Call:
             return
         if self._answer_due is not None and now >= self._answer_due:
             self._answer_due_passed(now)
+        if self._proof_due is not None and now >= self._proof_due:
+            self._stop_unproven_media(now)
         if self._media_check is not None and now >= self._media_check:
             self._check_media(now)
 
@@ -297,6 +310,7 @@ class Call:
         self._signalling.answer(self.identity.sip_call, agreement.description)
         self._media.start()
         self._media_check = now + _MEDIA_CHECK_S
+        self._proof_due = now + UNPROVEN_MEDIA_S
         self._journal.record(EventName.CALL_ANSWERED, now, codec=agreement.stream.codec, setup_s=round(self.setup_s, 3))
 
     def _take_late_answer(self, body: bytes | None, now: float) -> bool:
@@ -317,7 +331,14 @@ class Call:
 
     def _agree(self, agreement: Agreement, now: float) -> None:
         self._is_on_hold = agreement.is_on_hold
+        self._agreed = agreement.stream
         self._media.stream.update(agreement.stream, now)
+
+    def _stop_unproven_media(self, now: float) -> None:
+        """Neither an ACK nor audio has shown that somebody is there: silent until the ACK comes."""
+        self._proof_due = None
+        if self._media.stream.last_received is None and self._agreed is not None:
+            self._media.stream.update(replace(self._agreed, direction="inactive"), now)
 
     def _follow_hold(self, now: float) -> None:
         """What offer and answer said about hold becomes the call's state, once the call is established."""

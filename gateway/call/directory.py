@@ -184,17 +184,15 @@ class CallDirectory:
             raise _Refused(error.status, str(error), "media_negotiation") from error
 
     def _check_capacity(self, trunk: str) -> None:
-        cause = sip_cause(EndReason.NO_CAPACITY)
+        """503 sends the trunk to another node; 486 says that its own lines are all taken, here and elsewhere."""
+        full, busy = sip_cause(EndReason.NO_CAPACITY), sip_cause(EndReason.BUSY)
         limit = self._settings.trunks[trunk].max_calls
-        rule = None
         if len(self._by_sip_call) >= self._settings.node.max_calls:
-            rule = "node.max_calls"
-        elif limit is not None and sum(call.identity.trunk == trunk for call in self._by_sip_call.values()) >= limit:
-            rule = "trunks.max_calls"
-        elif self._assembly.sessions_open >= self._settings.inworld.max_sessions:
-            rule = "inworld.max_sessions"
-        if rule is not None:
-            raise _Refused(cause.status, cause.text, rule, cause.retry_after_s)
+            raise _Refused(full.status, full.text, "node.max_calls", full.retry_after_s)
+        if self._assembly.sessions_open >= self._settings.inworld.max_sessions:
+            raise _Refused(full.status, full.text, "inworld.max_sessions", full.retry_after_s)
+        if limit is not None and sum(call.identity.trunk == trunk for call in self._by_sip_call.values()) >= limit:
+            raise _Refused(busy.status, "Busy Here", "trunks.max_calls")
 
     def _refuse(self, event: CallOffered, caller: Caller, refused: _Refused) -> None:
         self._metrics.refusals.labels(rule=refused.rule).inc()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -34,6 +35,13 @@ class Agreement:
     is_on_hold: bool
 
 
+def _as_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
 def audio_format(codec: str) -> TelephoneFormat:
     """The provider's format that carries this codec's payload bytes unchanged."""
     return _FORMATS[codec]
@@ -51,9 +59,12 @@ class Negotiator:
     offer without common ground costs nothing. Raises SdpError (RemoteProtocolError) with the SIP status to answer.
     """
 
-    def __init__(self, *, address: str, codecs: Sequence[Codec], session_id: int, reorder_ms: int) -> None:
+    def __init__(
+        self, *, address: str, codecs: Sequence[Codec], session_id: int, reorder_ms: int, signalling_host: str = ""
+    ) -> None:
         self._local = LocalMedia(address=address, port=_DISCARD_PORT, session_id=session_id, codecs=tuple(codecs))
         self._reorder_ms = reorder_ms
+        self._signalling_host = signalling_host
         self._sent: bytes | None = None
 
     def bind(self, port: int) -> None:
@@ -98,9 +109,20 @@ class Negotiator:
         audio = accept_answer(self._local, parse_description(answer))
         return Agreement(self._sent or b"", self._stream(audio), audio.is_on_hold)
 
-    def _stream(self, audio: NegotiatedAudio) -> StreamConfig:
-        if (":" in audio.remote_address) != (":" in self._local.address) and not audio.is_on_hold:
+    def _check_target(self, audio: NegotiatedAudio) -> None:
+        """Audio goes where a caller can be: a peer elsewhere must not point us at this machine or its own link."""
+        if audio.is_on_hold:
+            return
+        if (":" in audio.remote_address) != (":" in self._local.address):
             raise SdpError("audio should go to an address of the other IP version than this call came by", status=488)
+        target, peer = _as_address(audio.remote_address), _as_address(self._signalling_host)
+        if target is None or peer is None:
+            return
+        if (target.is_loopback and not peer.is_loopback) or (target.is_link_local and not peer.is_link_local):
+            raise SdpError(f"audio cannot go to {audio.remote_address} for a caller elsewhere", status=488)
+
+    def _stream(self, audio: NegotiatedAudio) -> StreamConfig:
+        self._check_target(audio)
         return StreamConfig(
             codec=audio.codec,
             payload_type=audio.payload_type,

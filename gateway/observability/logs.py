@@ -31,7 +31,7 @@ def _mask_secrets(_logger: Any, _method: str, event: structlog.typing.EventDict)
 def _masked(value: Any) -> Any:
     """The same value with every credential in it masked, however deep."""
     if isinstance(value, str):
-        return redact_text(value)
+        return _printable(redact_text(value))
     if isinstance(value, Secret):
         return str(value)
     if isinstance(value, Mapping):
@@ -39,6 +39,13 @@ def _masked(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_masked(item) for item in value]
     return value
+
+
+def _printable(text: str) -> str:
+    """Peers choose their names: an escape sequence in one must not reach the operator's terminal."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one in "\n\t" else one.encode("unicode_escape").decode() for one in text)
 
 
 def configure_logs(*, level: str = "info", json_lines: bool | None = None, stream: TextIO | None = None) -> None:

@@ -241,7 +241,7 @@ class TrunkSettings(Section):
     accept_from: tuple[SourceNetwork, ...] = Field(min_length=1, examples=["[198.51.100.0/24]"])
     """Addresses and networks whose calls belong to this trunk. The most specific network of all trunks wins."""
     max_calls: WholeNumber | None = Field(None, ge=1, le=30_000)
-    """Calls at the same time on this trunk. Without it only node.max_calls counts."""
+    """Calls at the same time on this trunk; the next one gets 486. Without it only node.max_calls counts."""
 
 
 class GreetingSettings(Section):

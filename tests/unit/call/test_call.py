@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.call.call import GREETING_WAIT_S, CallLimits
+from gateway.call.call import GREETING_WAIT_S, UNPROVEN_MEDIA_S, CallLimits
 from gateway.call.journal import EventName
 from gateway.call.states import CallState
 from gateway.call.termination import EndReason
@@ -231,3 +231,25 @@ def test_a_leg_that_cannot_be_told_keeps_no_other_from_being_let_go() -> None:
     with pytest.raises(RuntimeError, match="forgotten"):
         rig.call.end(EndReason.API, rig.now)
     assert ended(rig) is EndReason.API
+
+
+def test_audio_to_an_address_that_only_sdp_has_named_ends_without_an_ack_and_returns_with_it() -> None:
+    rig = CallRig(scenario(greeting={"tone": {"hz": 440, "ms": 20000}}), caller_audio=lambda _: None)
+    rig.begin()
+    rig.run_until(lambda: rig.call.state is CallState.ANSWERING)
+    answered_at = rig.now
+    rig.run(8.0)
+    assert rig.sent
+    assert rig.sent[-1].at - answered_at <= UNPROVEN_MEDIA_S + 0.021
+    rig.call.confirmed(None, rig.now)
+    resumed_at = rig.now
+    rig.run(1.0)
+    assert len([packet for packet in rig.sent if packet.at >= resumed_at]) >= 45
+
+
+def test_a_caller_who_is_heard_needs_no_ack_to_go_on_hearing() -> None:
+    rig = CallRig(scenario(greeting={"tone": {"hz": 440, "ms": 20000}}))
+    rig.begin()
+    rig.run(8.0)
+    assert rig.call.state is CallState.ANSWERING
+    assert rig.now - rig.sent[-1].at <= 0.021

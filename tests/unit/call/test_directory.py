@@ -42,20 +42,22 @@ async def test_a_call_that_fits_no_route_is_404_and_costs_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("section", "rule"),
+    ("section", "rule", "status"),
     [
-        ({"node": {"max_calls": 1}}, "node.max_calls"),
-        ({"trunks": {"demo": {"accept_from": ["127.0.0.0/8"], "max_calls": 1}}}, "trunks.max_calls"),
-        ({"inworld": {"max_sessions": 1}}, "inworld.max_sessions"),
+        ({"node": {"max_calls": 1}}, "node.max_calls", "503"),
+        ({"trunks": {"demo": {"accept_from": ["127.0.0.0/8"], "max_calls": 1}}}, "trunks.max_calls", "486"),
+        ({"inworld": {"max_sessions": 1}}, "inworld.max_sessions", "503"),
     ],
 )
-async def test_a_full_house_is_503_and_the_call_inside_goes_on(section: dict[str, object], rule: str) -> None:
+async def test_a_full_node_is_503_a_full_trunk_486_and_the_call_inside_goes_on(
+    section: dict[str, object], rule: str, status: str
+) -> None:
     async with Stage(**section) as stage:  # type: ignore[arg-type]
         await stage.dial()
         second = Phone("127.0.0.1")
         await second.start()
         try:
-            with pytest.raises(RuntimeError, match="503"):
+            with pytest.raises(RuntimeError, match=status):
                 await stage.dial(second)
         finally:
             await second.stop()

@@ -88,3 +88,23 @@ def test_an_address_of_the_other_ip_version_is_488_and_not_an_answered_silence()
     with pytest.raises(RemoteProtocolError, match="other IP version") as refused:
         negotiation.answer(six)
     assert refused.value.status == 488
+
+
+@pytest.mark.parametrize(
+    ("target", "peer", "is_fine"),
+    [
+        ("127.0.0.1", "198.51.100.1", False),
+        ("169.254.169.254", "198.51.100.1", False),
+        ("127.0.0.1", "127.0.0.9", True),
+        ("192.0.2.7", "198.51.100.1", True),
+    ],
+)
+def test_a_caller_elsewhere_cannot_point_us_at_this_machine_or_its_link(target: str, peer: str, is_fine: bool) -> None:
+    negotiation = Negotiator(address="192.0.2.1", codecs=("PCMU",), session_id=7, reorder_ms=40, signalling_host=peer)
+    negotiation.bind(20000)
+    if is_fine:
+        assert negotiation.answer(offer(address=target, formats="0")).stream.remote == (target, 30000)
+        return
+    with pytest.raises(RemoteProtocolError) as refused:
+        negotiation.answer(offer(address=target, formats="0"))
+    assert refused.value.status == 488

@@ -63,3 +63,11 @@ def test_secrets_are_masked_however_deep_they_lie_and_whatever_their_key_is_call
     )
     assert "c2VjcmV0" not in stream.getvalue()
     assert '"event": "odd"' in stream.getvalue()
+
+
+def test_escape_sequences_of_a_peer_do_not_reach_the_operators_terminal() -> None:
+    stream = io.StringIO()
+    configure_logs(json_lines=False, stream=stream)
+    get_logger().warning("refused", caller="a\x1b[2J\x1b]0;pwn\x07")
+    assert "\x1b[2J" not in stream.getvalue()
+    assert "x1b[2J" in stream.getvalue()
