@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from gateway.sip.grammar import SipParseError
 from gateway.sip.message import END_OF_HEAD, MAX_HEAD_BYTES, Request, body_length, parse_message
 
 MAX_BODY_BYTES = 256 * 1024
 
+MAX_PENDING_PINGS = 16
+"""Keep-alives between two messages of one read: nobody who wants to keep a connection alive sends more."""
+
+_EMPTY_LINES = re.compile(rb"(?:\r?\n){0,%d}+" % (2 * MAX_PENDING_PINGS + 2))
 _LONGEST_END = 3
 """Octets of the longest END_OF_HEAD: how far a search must reach back when more has come."""
 
@@ -14,8 +20,9 @@ _LONGEST_END = 3
 class StreamFramer:
     """Cuts one connection's octets into messages, however they were split or joined on the way.
 
-    A stream whose Content-Length is missing or wrong cannot be read any further: ``next_message`` raises, and raises
-    again when asked again. Close the connection then, after the response that the error's ``request`` allows.
+    A stream whose Content-Length is missing or wrong, or that is nothing but keep-alives, cannot be read any further:
+    ``next_message`` raises, and raises again when asked again. Close the connection then, after the response that the
+    error's ``request`` allows.
     """
 
     def __init__(self) -> None:
@@ -42,10 +49,10 @@ class StreamFramer:
         if self._fault is not None:
             raise self._fault
         if self._message_length is None:
-            self._skip_keep_alives()
-            if not self._buffer or self._buffer == b"\r":
-                return None
             try:
+                self._skip_keep_alives()
+                if not self._buffer or self._buffer == b"\r":
+                    return None
                 self._message_length = self._find_length()
             except SipParseError as error:
                 self._fault = error
@@ -65,22 +72,17 @@ class StreamFramer:
         """Drops empty lines before a start line. Two CRLFs in a row are a ping, one alone is a pong or nothing."""
         if self._searched:
             return
-        buffer = self._buffer
-        position = 0
-        end = len(buffer)
-        while position < end:
-            if buffer.startswith(b"\r\n", position):
-                position += 2
-                self.pongs_due += self._has_half_ping
-                self._has_half_ping = not self._has_half_ping
-            elif buffer[position] == 0x0A:
-                position += 1
-                self._has_half_ping = False
-            else:
-                if buffer[position] != 0x0D:
-                    self._has_half_ping = False
-                break
-        del buffer[:position]
+        found = _EMPTY_LINES.match(self._buffer)
+        lines = found[0].splitlines(keepends=True) if found else []
+        if len(lines) > 2 * MAX_PENDING_PINGS + 1:
+            raise SipParseError(f"more than {MAX_PENDING_PINGS} keep-alives at once")
+        for line in lines:
+            is_second = self._has_half_ping and line == b"\r\n"
+            self.pongs_due += is_second
+            self._has_half_ping = line == b"\r\n" and not is_second
+        del self._buffer[: sum(map(len, lines))]
+        if self._buffer and self._buffer != b"\r":
+            self._has_half_ping = False
 
     def _find_length(self) -> int | None:
         """Length of the message at the front of the buffer; None while its head is incomplete."""

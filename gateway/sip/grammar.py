@@ -28,6 +28,9 @@ WHITESPACE = " \t"
 MAX_LIST_ELEMENTS = 256
 """Elements that one header may have. A request at its hop limit would carry 70 Vias (RFC 3261 §8.1.1.6)."""
 
+MAX_PARAMS = 64
+"""Parameters that one element may have."""
+
 MAX_PORT = 65535
 MAX_UINT32 = 2**32 - 1
 
@@ -134,6 +137,8 @@ def parse_params(text: str, start: int = 0) -> dict[str, str | None]:
         name = step[1].lower()
         if name in params:
             raise SipParseError(f"parameter {excerpt(name)} given twice")
+        if len(params) == MAX_PARAMS:
+            raise SipParseError(f"more than {MAX_PARAMS} parameters")
         params[name] = step[2]
         start = step.end()
     return params

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sip.framing import MAX_BODY_BYTES, StreamFramer
+from gateway.sip.framing import MAX_BODY_BYTES, MAX_PENDING_PINGS, StreamFramer
 from gateway.sip.grammar import SipParseError
 from gateway.sip.message import MAX_HEAD_BYTES, Request, parse_message
 
@@ -82,6 +82,20 @@ def test_single_line_ends_are_pongs_and_nothing_is_due() -> None:
     framer.receive_data(b"\r\n" + message(1) + b"\r\n" + message(2) + b"\n\n" + message(3))
     assert drain(framer) == [message(1), message(2), message(3)]
     assert framer.pongs_due == 0
+
+
+def test_a_stream_of_nothing_but_keep_alives_is_broken_and_costs_next_to_nothing() -> None:
+    framer = StreamFramer()
+    framer.receive_data(b"\r\n\r\n" * MAX_PENDING_PINGS)
+    assert framer.next_message() is None
+    assert framer.pongs_due == MAX_PENDING_PINGS
+    for flood in (b"\r\n" * 131_072, b"\n" * 262_144, b"\r\n\r\n" * (MAX_PENDING_PINGS + 1) + message(1)):
+        framer = StreamFramer()
+        framer.receive_data(flood)
+        with pytest.raises(SipParseError):
+            framer.next_message()
+        assert framer.pongs_due == 0
+        assert framer.buffered_bytes == 0
 
 
 @pytest.mark.parametrize(

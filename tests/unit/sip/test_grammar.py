@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.sip.grammar import (
     MAX_LIST_ELEMENTS,
+    MAX_PARAMS,
     SipParseError,
     decode_escapes,
     escape_user,
@@ -105,6 +106,13 @@ def test_malformed_params(text: str) -> None:
 def test_a_parameter_comes_once() -> None:
     with pytest.raises(SipParseError, match="given twice"):
         parse_params(";tag=a;Tag=b")
+
+
+def test_parameters_are_bounded() -> None:
+    text = "".join(f";p{number}" for number in range(MAX_PARAMS))
+    assert len(parse_params(text)) == MAX_PARAMS
+    with pytest.raises(SipParseError, match="parameters"):
+        parse_params(text + ";one-more")
 
 
 def test_params_are_written_as_they_were_read() -> None:
