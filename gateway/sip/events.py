@@ -137,7 +137,10 @@ class CallEnded:
 
 @dataclass(frozen=True, slots=True)
 class RequestRefused:
-    """A request was turned away, or not even answered (``status`` None), by the named rule."""
+    """A request was turned away, or not even answered (``status`` None), by the named rule.
+
+    ``method`` is "" when nothing was read: the source's address decided.
+    """
 
     method: str
     flow: Flow

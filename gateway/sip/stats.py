@@ -23,6 +23,7 @@ class UserAgentStats:
     stray_acks: int = 0
     requests_refused: int = 0
     requests_silenced: int = 0
+    """Not answered by a rule of ours, most of them not even parsed; connections cut off at the door among them."""
     calls_offered: int = 0
     calls_placed: int = 0
     answers_repeated: int = 0

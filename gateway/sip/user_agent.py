@@ -32,6 +32,9 @@ from gateway.sip.validation import Refusal, check_response
 
 HeaderList = Iterable[tuple[str, str]]
 
+_STATUS_LINE = b"SIP/2.0 "
+"""How a response begins."""
+
 _MERGED = refuse(482, "merged_request", reason="Merged Request")
 
 
@@ -43,6 +46,11 @@ class UserAgentConfig:
     """Host and port that Via and Contact name on a flow."""
     admit: Callable[[Request, Flow], Admission]
     """Asked for each request that belongs to nothing of ours. A broken request may lack any header."""
+    hears: Callable[[Flow], str | None] = lambda flow: None
+    """Asked first, by address alone, before a byte is parsed: the rule by which this source gets silence, or None.
+
+    Whoever we place calls to must be heard: the requests of a peer come in by the same door.
+    """
     user_agent: str = "inworld-sip-gateway"
     contact_user: str = "gateway"
     timers: TimerValues = field(default_factory=TimerValues)
@@ -80,6 +88,8 @@ class UserAgent:
 
     def receive_message(self, data: bytes, flow: Flow, now: float) -> None:
         """One datagram, or one message of a stream, that came on ``flow``."""
+        if not (data.startswith(_STATUS_LINE) and self._table.awaits_response_from(flow)) and not self.hears(flow):
+            return
         try:
             message = parse_message(data)
         except SipParseError as error:
@@ -96,6 +106,13 @@ class UserAgent:
                 # What tripped us may be said less well than the rule it breaks.
                 refusal = check_capabilities(message) or refuse(error.status, "malformed_message", reason=str(error))
                 self._refuse(message, flow, refusal)
+
+    def hears(self, flow: Flow) -> bool:
+        """Whether anything that comes on ``flow``, a connection being accepted included, is listened to at all."""
+        rule = self._config.hears(flow)
+        if rule is not None:
+            self._silence("", flow, rule)
+        return rule is None
 
     def receive_unreadable(self, error: SipParseError, flow: Flow) -> None:
         """A message that could not be parsed. A request of which enough is left gets its fault told."""
@@ -321,14 +338,17 @@ class UserAgent:
         """Ask the door. What it turns away is answered here, if at all."""
         admission = self._config.admit(request, flow)
         if isinstance(admission, Silence):
-            self.stats.requests_silenced += 1
-            self._context.tell(RequestRefused(request.method, flow, None, admission.rule))
+            self._silence(request.method, flow, admission.rule)
             return False
         if isinstance(admission, Refuse):
             refusal = Refusal(admission.status, admission.reason, admission.rule, admission.headers)
             self._refuse(request, flow, refusal)
             return False
         return True
+
+    def _silence(self, method: str, flow: Flow, rule: str) -> None:
+        self.stats.requests_silenced += 1
+        self._context.tell(RequestRefused(method, flow, None, rule))
 
     def _refuse(self, request: Request, flow: Flow, refusal: Refusal) -> None:
         """Answer without keeping state (RFC 3261 §8.2.7): a repeated request is refused anew, with the same tag."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from typing import Protocol
 
 from gateway.sip.flow import DEFAULT_PORT, Flow
@@ -47,6 +48,7 @@ class TransactionTable:
         self._servers: dict[TransactionKey, Server] = {}
         self._initial: dict[TransactionKey, TransactionKey] = {}
         self._on_flow: dict[Flow, set[TransactionKey]] = {}
+        self._asked_hosts: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
@@ -110,8 +112,13 @@ class TransactionTable:
             client = NonInviteClient(key, request, flow, self._context)
         self._clients[key] = (client, owner)
         self._on_flow.setdefault(flow, set()).add(key)
+        self._asked_hosts[flow.remote[0]] += 1
         client.start(now)
         return client
+
+    def awaits_response_from(self, flow: Flow) -> bool:
+        """Some request of ours, not yet forgotten, went to the host at the far end of ``flow``."""
+        return flow.remote[0] in self._asked_hosts
 
     def receive_response(self, response: Response, now: float) -> bool:
         """False when the response belongs to no transaction of ours and is dropped (RFC 6026 §8.9)."""
@@ -157,6 +164,10 @@ class TransactionTable:
                 del self._initial[merge_key]
 
     def _leave_flow(self, machine: Machine) -> None:
+        host = machine.flow.remote[0]
+        self._asked_hosts[host] -= 1
+        if not self._asked_hosts[host]:
+            del self._asked_hosts[host]
         keys = self._on_flow.get(machine.flow)
         if keys is not None:
             keys.discard(machine.key)

@@ -63,6 +63,7 @@ class Endpoint:
             on_broken=self._receive_broken,
             on_failed=self._fail,
             on_opened=self._arm,
+            hears=self._hears,
         )
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for: float | None = None
@@ -281,6 +282,12 @@ class Endpoint:
             self._receive(data, Flow("udp", local, remote))
 
         return handle
+
+    def _hears(self, flow: Flow) -> bool:
+        is_heard = self.user_agent.hears(flow)
+        if not is_heard:
+            self.drive()
+        return is_heard
 
     def _receive(self, data: bytes, flow: Flow) -> None:
         self.user_agent.receive_message(data, flow, time.monotonic())

@@ -40,11 +40,13 @@ class TcpConnections:
         on_broken: Callable[[SipParseError, Flow], None],
         on_failed: Callable[[Flow], None],
         on_opened: Callable[[], None],
+        hears: Callable[[Flow], bool],
     ) -> None:
         self.message_received = on_message
         self.stream_broken = on_broken
         self._on_failed = on_failed
         self._on_opened = on_opened
+        self._hears = hears
         self._limits = limits
         self._stats = stats
         self._number = 0
@@ -118,8 +120,10 @@ class TcpConnections:
     # What connections report
 
     def connection_opened(self, connection: TcpConnection) -> bool:
-        """Count it in, if there is room."""
+        """Count it in, if there is room and, for one that was accepted, its peer is heard at all."""
         host = connection.remote[0]
+        if connection.is_accepted and not self._hears(connection.flow):
+            return False
         if (
             len(self._by_number) >= self._limits.connections
             or self._per_host[host] >= self._limits.connections_per_host
@@ -145,11 +149,11 @@ class TcpConnections:
 
     def _make_connection(self) -> TcpConnection:
         self._stats.connections_accepted += 1
-        return self._new_connection()
+        return self._new_connection(is_accepted=True)
 
-    def _new_connection(self) -> TcpConnection:
+    def _new_connection(self, *, is_accepted: bool = False) -> TcpConnection:
         self._number += 1
-        return TcpConnection(self._number, self, self._limits, self._stats)
+        return TcpConnection(self._number, self, self._limits, self._stats, is_accepted=is_accepted)
 
     def _open(self, target: SocketAddress, flow: Flow, data: bytes) -> bool:
         opening = self._opening.get(target)

@@ -19,7 +19,7 @@ class ConnectionOwner(Protocol):
     """What a connection reports to."""
 
     def connection_opened(self, connection: TcpConnection) -> bool:
-        """False: one too many, cut it off."""
+        """False: one too many, or nobody we listen to; cut it off."""
 
     def connection_closed(self, connection: TcpConnection) -> None:
         """It is gone, for whatever reason."""
@@ -34,8 +34,18 @@ class ConnectionOwner(Protocol):
 class TcpConnection(asyncio.Protocol):
     """Frames what comes in, a bounded number of messages per wake-up; bounds what waits to go out."""
 
-    def __init__(self, number: int, owner: ConnectionOwner, limits: TransportLimits, stats: TransportStats) -> None:
+    def __init__(
+        self,
+        number: int,
+        owner: ConnectionOwner,
+        limits: TransportLimits,
+        stats: TransportStats,
+        *,
+        is_accepted: bool = False,
+    ) -> None:
         self.number = number
+        self.is_accepted = is_accepted
+        """The peer opened it, not we."""
         self.remote: SocketAddress = ("", 0)
         self.local: SocketAddress = ("", 0)
         self.has_carried_message = False

@@ -227,6 +227,31 @@ def test_silence_covers_broken_requests_too() -> None:
     assert bench.feed(invite().to_bytes().replace(b"Content-Length:", b"Content-Length: x\r\nX:")) == []
 
 
+def test_a_source_that_is_not_heard_is_not_even_parsed() -> None:
+    bench = UserAgentBench(hears=lambda flow: "unknown_callers" if flow.remote == UDP.remote else None)
+    for count, data in enumerate((invite().to_bytes(), b"\xff" * 60_000, respond(invite(), 200).to_bytes()), 1):
+        assert bench.feed(data) == []
+        assert bench.take_events() == [RequestRefused("", UDP, None, "unknown_callers")]
+        assert bench.ua.stats.requests_silenced == count
+    stats = bench.ua.stats
+    assert (stats.requests_received, stats.responses_received, stats.unreadable_messages) == (0, 0, 0)
+    assert bench.asked == []
+    assert statuses(bench.feed(invite(), TCP)) == [100], "another source is heard"
+
+
+def test_who_we_asked_may_answer_even_where_nobody_else_is_heard() -> None:
+    bench = UserAgentBench(hears=lambda flow: "unknown_callers")
+    bench.ua.invite("sip:bob@example.net", UDP, from_="<sip:a@b>", body=OFFER, now=bench.now)
+    (sent,) = bench.drain()
+    assert isinstance(sent, Request)
+    assert statuses(bench.feed(respond(sent, 486, to_tag="t"))) == ["ACK"]
+    assert bench.feed(invite()) == []
+    bench.advance(33)
+    bench.feed(respond(sent, 486, to_tag="t"))
+    assert bench.ua.stats.responses_received == 1, "nothing is asked any more"
+    assert bench.ua.stats.requests_silenced == 2
+
+
 def test_the_door_may_refuse_with_a_status() -> None:
     bench = UserAgentBench(admission=Refuse(403, "Not from there", "unknown_source", (("X-Why", "source"),)))
     response, event = refused(bench, invite())
@@ -345,6 +370,7 @@ def test_after_all_timers_ran_out_nothing_is_left() -> None:
     assert not context.dialogs
     assert not context.table._initial
     assert not context.table._on_flow
+    assert not context.table._asked_hosts
     assert len(context.deadlines._heap) == len(context.wire.deadlines._heap) == 0
 
 

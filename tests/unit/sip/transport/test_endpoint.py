@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from gateway.base.errors import CapacityError, LocalProtocolError
 from gateway.base.ids import IdSource
 from gateway.sip.admission import ALLOW
-from gateway.sip.events import CallCancelled, CallConfirmed, CallEnded, CallOffered, EndCause, Event
+from gateway.sip.events import CallCancelled, CallConfirmed, CallEnded, CallOffered, EndCause, Event, RequestRefused
 from gateway.sip.flow import Flow
 from gateway.sip.message import Response, parse_message
 from gateway.sip.transaction.machine import TimerValues
@@ -138,6 +139,21 @@ async def test_a_handler_that_raises_stops_nobody(phone: Phone, caplog: pytest.L
     assert isinstance(seen[1], CallCancelled)
     assert endpoint.stats.handler_faults == 2
     assert "CallOffered" in caplog.text
+    await endpoint.stop()
+
+
+async def test_a_connection_of_somebody_we_do_not_hear_is_cut_off_and_told() -> None:
+    events: list[Event] = []
+    endpoint = make_endpoint("tcp://127.0.0.1:0", on_event=events.append, hears=lambda flow: "unknown_callers")
+    await endpoint.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", endpoint.port("tcp"))
+    with contextlib.suppress(ConnectionError):
+        assert await reader.read() == b""
+    writer.close()
+    (event,) = events
+    assert isinstance(event, RequestRefused)
+    assert (event.method, event.flow.transport, event.status, event.rule) == ("", "tcp", None, "unknown_callers")
+    assert endpoint.tcp_connections == 0
     await endpoint.stop()
 
 

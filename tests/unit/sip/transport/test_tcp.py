@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -27,6 +28,7 @@ class Side:
         self.broken: list[SipParseError] = []
         self.failed: list[Flow] = []
         self.opened = 0
+        self.is_deaf = False
         self.stats = TransportStats()
         self.tcp = TcpConnections(
             TransportLimits(**limits),  # type: ignore[arg-type]
@@ -35,6 +37,7 @@ class Side:
             on_broken=lambda error, flow: self.broken.append(error),
             on_failed=self.failed.append,
             on_opened=self._count,
+            hears=lambda flow: not self.is_deaf,
         )
 
     def _count(self) -> None:
@@ -69,6 +72,26 @@ async def test_a_connection_is_opened_once_and_answers_come_back_on_it() -> None
     await ours.tcp.close()
     await theirs.tcp.close()
     assert len(ours.tcp) == len(theirs.tcp) == 0
+
+
+async def test_who_is_not_heard_is_cut_off_before_a_byte_is_read_but_we_may_connect_to_them() -> None:
+    ours, theirs = Side(), Side()
+    there = await theirs.listen()
+    theirs.is_deaf = ours.is_deaf = True
+    reader, writer = await asyncio.open_connection(*there)
+    writer.write(OPTIONS)
+    with contextlib.suppress(ConnectionError):
+        assert await reader.read() == b""
+    assert theirs.stats.connections_accepted == 1
+    assert len(theirs.tcp) == theirs.opened == 0
+    assert theirs.messages == []
+    writer.close()
+    theirs.is_deaf = False
+    assert ours.tcp.send(flow_to(there), OPTIONS)
+    await until(lambda: theirs.messages)
+    assert len(ours.tcp) == 1
+    await ours.tcp.close()
+    await theirs.tcp.close()
 
 
 async def test_an_answer_whose_connection_is_gone_goes_to_where_the_peer_listens() -> None:
