@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +20,17 @@ TOOL_DECLARATIONS: Mapping[str, Mapping[str, Any]] = {
         "parameters": {"type": "object", "properties": {}, "additionalProperties": False},
     },
 }
-"""Function tools as the provider wants them declared (flat, reference: session ``tools``)."""
+"""Function tools as the provider wants them declared, by name. A new one is dispatched in conversation.py."""
+
+
+class ToolOutcome(enum.Enum):
+    """How a tool call ended; the value is the word in events."""
+
+    DONE = "done"
+    UNKNOWN_TOOL = "unknown tool"
+    BAD_ARGUMENTS = "bad arguments"
+    CALLER_IS_SPEAKING = "caller is speaking"
+    INTERRUPTED = "interrupted"
 
 
 def tool_success(**fields: Any) -> str:

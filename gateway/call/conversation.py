@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.base.clock import earliest
-from gateway.call.actions import tool_failure, tool_success
+from gateway.call.actions import HANG_UP, ToolOutcome, tool_failure, tool_success
 from gateway.call.digits import DigitCollector, message_for_agent
 from gateway.call.farewell import Farewell
 from gateway.call.journal import EventName, Journal
@@ -151,7 +151,9 @@ class Conversation:
             case ToolCalled():
                 self._run_tool(event, now)
             case ToolAbandoned():
-                self._journal.record(EventName.TOOL_RETURNED, now, tool=event.name, outcome="interrupted")
+                self._journal.record(
+                    EventName.TOOL_RETURNED, now, tool=event.name, outcome=ToolOutcome.INTERRUPTED.value
+                )
             case TranscriptReceived(is_final=True):
                 self._record_transcript(event, now)
             case ProviderFault(is_benign=False):
@@ -306,20 +308,20 @@ class Conversation:
     def _run_tool(self, event: ToolCalled, now: float) -> None:
         self._journal.record(EventName.TOOL_CALLED, now, tool=event.name, call_id=event.call_id)
         output, outcome = self._answer_for(event)
-        is_hang_up = outcome == "done"
+        is_hang_up = event.name == HANG_UP and outcome is ToolOutcome.DONE
         wants_response = not is_hang_up or self._farewell.begin(now, goodbye_was_spoken=event.response_had_audio)
         self._protocol.answer_tool(event.call_id, output, now, wants_response=wants_response)
-        self._journal.record(EventName.TOOL_RETURNED, now, tool=event.name, outcome=outcome)
+        self._journal.record(EventName.TOOL_RETURNED, now, tool=event.name, outcome=outcome.value)
         self._expect_drain(now)
 
-    def _answer_for(self, event: ToolCalled) -> tuple[str, str]:
+    def _answer_for(self, event: ToolCalled) -> tuple[str, ToolOutcome]:
         if event.name not in self._profile.tools:
-            return tool_failure(f"there is no tool named {event.name!r} on this line"), "unknown tool"
+            return tool_failure(f"there is no tool named {event.name!r} on this line"), ToolOutcome.UNKNOWN_TOOL
         if event.arguments is None:
-            return tool_failure("the arguments are not a JSON object; send them again"), "bad arguments"
+            return tool_failure("the arguments are not a JSON object; send them again"), ToolOutcome.BAD_ARGUMENTS
         if self._turns.is_caller_speaking or self._is_held:
-            return tool_failure("the caller is speaking; listen first"), "caller is speaking"
-        return tool_success(), "done"
+            return tool_failure("the caller is speaking; listen first"), ToolOutcome.CALLER_IS_SPEAKING
+        return tool_success(), ToolOutcome.DONE
 
     def _check_farewell(self, now: float) -> None:
         everything_was_played = self._playout.is_drained and not self._open_responses

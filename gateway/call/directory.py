@@ -36,6 +36,9 @@ from gateway.sip.uri import SipUri, TelUri, Uri
 
 _NO_CAPACITY = sip_cause(EndReason.NO_CAPACITY).text
 
+UNKNOWN_CALLERS = "unknown_callers"
+_REMEDIES = {UNKNOWN_CALLERS: {"why": "no trunk accepts this address; add it to trunks.<name>.accept_from"}}
+
 _END_REASONS = {
     EndCause.BYE: EndReason.CALLER_HUNG_UP,
     EndCause.ACK_TIMEOUT: EndReason.ERROR,
@@ -97,8 +100,8 @@ class CallDirectory:
         if self._trunks.find(flow.remote[0]) is not None:
             return ALLOW
         if self._settings.unknown_callers == "403":
-            return Refuse(403, "Forbidden", "unknown_callers")
-        return Silence("unknown_callers")
+            return Refuse(403, "Forbidden", UNKNOWN_CALLERS)
+        return Silence(UNKNOWN_CALLERS)
 
     def why_not_ready(self) -> str | None:
         """Why a new call would be refused right now, or None."""
@@ -134,7 +137,14 @@ class CallDirectory:
                 self._with(sip_call, lambda call: call.end(reason, now, is_gone=True))
             case RequestRefused():
                 self._metrics.refusals.labels(rule=event.rule).inc()
-                self._refusals.note(event.flow.remote[0], event.rule, now, method=event.method, status=event.status)
+                self._refusals.note(
+                    event.flow.remote[0],
+                    event.rule,
+                    now,
+                    method=event.method,
+                    status=event.status or "silence",
+                    **_REMEDIES.get(event.rule, {}),
+                )
             case _:
                 pass
 
@@ -171,7 +181,7 @@ class CallDirectory:
     def _take(self, event: CallOffered, caller: Caller, now: float) -> Call:
         trunk = self._trunks.find(event.flow.remote[0])
         if trunk is None:
-            raise _Refused(403, "Forbidden", "unknown_callers")
+            raise _Refused(403, "Forbidden", UNKNOWN_CALLERS)
         self._check_capacity(trunk)
         decision = route_call(self._settings, trunk=trunk, to=caller.callee, from_=caller.caller)
         if decision.agent is None:

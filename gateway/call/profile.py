@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.base.errors import SettingsError
-from gateway.call.actions import HANG_UP, TOOL_DECLARATIONS
+from gateway.call.actions import TOOL_DECLARATIONS
 from gateway.call.conversation import AgentProfile
 from gateway.call.turn import InterruptionPolicy
 from gateway.inworld.session import TelephoneFormat, build_session
@@ -41,7 +41,7 @@ def profile_of(agent: AgentSettings) -> AgentProfile:
             is_allowed=agent.interruption.mode != "off",
             protects_greeting=agent.interruption.protect_greeting,
         ),
-        tools=(HANG_UP,) if agent.tools.hang_up is not None else (),
+        tools=tuple(name for name in TOOL_DECLARATIONS if getattr(agent.tools, name) is not None),
         digit_pause_s=digits.collect_ms / 1000 if digits else None,
         digit_terminator=(digits.terminator or None) if digits else None,
     )
