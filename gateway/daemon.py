@@ -29,7 +29,11 @@ from gateway.observability.logs import get_logger
 from gateway.observability.metrics import Metrics
 from gateway.settings.load import load_settings
 from gateway.settings.schema import Settings
+from gateway.sip.flow import DEFAULT_PORT
+from gateway.sip.grammar import format_host_port
 from gateway.sip.transport.endpoint import Endpoint
+from gateway.sip.transport.listen_url import ListenUrl
+from gateway.sip.transport.local_address import LocalAddresses
 from gateway.sip.user_agent import UserAgent, UserAgentConfig
 
 DRAIN_LIMIT_S = 3.0
@@ -132,10 +136,17 @@ class Gateway:
             "gateway_sip_dialogs_live": ("SIP dialogs", lambda: agent.dialogs),
             "gateway_media_ports_open": ("RTP port pairs in use", lambda: self.media.open_ports),
             "gateway_provider_sessions_open": ("Provider sessions", lambda: self.assembly.sessions_open),
-            "gateway_pacer_skipped_ticks": ("Ticks skipped by a stall", lambda: self.media.pacer.skipped_ticks),
+            "gateway_pacer_streams": ("Calls that RTP is paced for", lambda: len(self.media.pacer)),
+            "gateway_pacer_ticks_skipped": ("Ticks skipped by stalls so far", lambda: self.media.pacer.skipped_ticks),
+            "gateway_pacer_lateness_max_seconds": (
+                "Latest that a tick has begun so far",
+                lambda: self.media.pacer.lateness().max_ms / 1000,
+            ),
         }
         for name, (help_text, read) in watched.items():
             self.metrics.watch(name, help_text, read)
+        self.metrics.watch_counters("gateway_sip_user_agent", "The user agent's counters", agent.stats)
+        self.metrics.watch_counters("gateway_sip_transport", "The SIP sockets' counters", self.sip.stats)
 
     def _tell_what_serves(self) -> None:
         inworld = self.settings.inworld
@@ -147,6 +158,7 @@ class Gateway:
             sip=[str(url) for url in self.sip.listening],
             rtp=str(self.settings.media.ports),
             control=f"http://{self.control.address}",
+            call=f"sip:agent@{_address_to_dial(self.sip.listening)}",
         )
 
     def reload(self, settings: Settings) -> list[str]:
@@ -206,6 +218,13 @@ def _media_bind_address(settings: Settings) -> str:
     if len(hosts) == 1:
         return hosts.pop()
     return "::" if ":" in hosts.pop() else "0.0.0.0"
+
+
+def _address_to_dial(listening: Sequence[ListenUrl]) -> str:
+    """What somebody can call to try it: our address toward the rest of the world, where SIP is on every one."""
+    url = listening[0]
+    host = (LocalAddresses().toward("192.0.2.1") or "127.0.0.1") if url.is_wildcard and not url.is_ipv6 else url.host
+    return format_host_port(host, None if url.port == DEFAULT_PORT else url.port)
 
 
 def _read(settings: Settings, key: str) -> object:

@@ -253,8 +253,22 @@ class Call:
             reason=reason.value,
             answered=was_answered,
             duration_s=round(now - self._answered_at, 3) if self._answered_at is not None else 0.0,
+            media=self._media_figures() if was_answered else {},
             provider_faults=dict(self._conversation.provider_faults),
         )
+
+    def _media_figures(self) -> dict[str, float]:
+        """What the line was like: packets of RFC 3550 A.3 and A.8, and what had to be put in for those that lacked."""
+        stream = self._media.stream
+        received = stream.statistics
+        return {
+            "packets_received": received.packets,
+            "packets_lost": received.lost,
+            "packets_late": received.late,
+            "jitter_ms": round(received.jitter_ms, 2),
+            "concealed_ms": stream.mending.concealed_samples // 8,
+            "packets_sent": stream.sent.packets,
+        }
 
     def _tell_caller(self, reason: EndReason, *, was_answered: bool) -> None:
         cause = sip_cause(reason)

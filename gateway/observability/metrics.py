@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+
+class _StatsCollector(Collector):
+    """A dataclass of counters as one metric, its fields as the label ``what``."""
+
+    def __init__(self, prefix: str, help_text: str, stats: object) -> None:
+        self._prefix = prefix
+        self._help_text = help_text
+        self._stats = stats
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(self._prefix, self._help_text, labels=["what"])
+        for field in dataclasses.fields(cast(Any, self._stats)):
+            family.add_metric([field.name], float(getattr(self._stats, field.name)))
+        yield family
+
 
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10)
 
@@ -34,8 +54,12 @@ class Metrics:
         self.digits = Counter("gateway_digits", "Keypad digits received", registry=self.registry)
 
     def watch(self, name: str, help_text: str, read: Callable[[], float]) -> None:
-        """Exports a number that lives elsewhere (a table's size, a counter of a core), read at each scrape."""
+        """Exports a number that lives elsewhere and goes up and down (a table's size), read at each scrape."""
         Gauge(name, help_text, registry=self.registry).set_function(read)
+
+    def watch_counters(self, prefix: str, help_text: str, stats: object) -> None:
+        """Exports every field of a core's counters (plain integers that only grow), read at each scrape."""
+        self.registry.register(_StatsCollector(prefix, help_text, stats))
 
     def render(self) -> bytes:
         """The Prometheus text format."""

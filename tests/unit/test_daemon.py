@@ -26,6 +26,12 @@ async def test_a_call_is_answered_heard_and_leaves_nothing_behind() -> None:
         text = stage.gateway.metrics.render().decode()
         assert 'gateway_calls_ended_total{reason="caller_hung_up"} 1.0' in text
         assert "gateway_calls_live 0.0" in text
+        assert 'gateway_sip_user_agent_total{what="calls_offered"} 1.0' in text
+        assert 'gateway_sip_transport_total{what="datagrams_received"}' in text
+        media = stage.events[-1].details["media"]
+        assert media["packets_received"] > 0
+        assert media["packets_sent"] > 0
+        assert media["packets_lost"] == 0
 
 
 async def test_stopping_ends_calls_with_bye_and_closes_everything() -> None:

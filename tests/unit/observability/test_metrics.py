@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 from gateway.observability.metrics import Metrics
 
 
@@ -17,3 +19,15 @@ def test_two_gateways_in_one_process_count_apart() -> None:
     one.digits.inc()
     assert "gateway_digits_total 1.0" in one.render().decode()
     assert "gateway_digits_total 0.0" in other.render().decode()
+
+
+def test_a_cores_counters_are_exported_by_field_and_read_at_each_scrape() -> None:
+    @dataclasses.dataclass
+    class Stats:
+        received: int = 0
+
+    stats = Stats()
+    metrics = Metrics()
+    metrics.watch_counters("gateway_core", "a core's counters", stats)
+    stats.received = 7
+    assert 'gateway_core_total{what="received"} 7.0' in metrics.render().decode()
