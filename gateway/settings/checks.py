@@ -27,6 +27,7 @@ def check_together(data: Any) -> list[Finding]:
         _check_route_targets,
         _check_greetings,
         _check_shared_networks,
+        _check_listen_families,
         _check_ports,
         _check_provider,
     )
@@ -76,6 +77,17 @@ def _check_shared_networks(data: Mapping[str, Any]) -> Iterator[Finding]:
             if owner != name:
                 place = ("trunks", name, "accept_from", index)
                 yield place, f'"{text}" belongs to trunk {owner} already; a source can belong to one trunk only'
+
+
+def _check_listen_families(data: Mapping[str, Any]) -> Iterator[Finding]:
+    # Media is bound once for all calls, and what is bound to one kind does not carry the other.
+    addresses = [(index, address) for index, address in _listen_addresses(data) if index is not None]
+    if all(":" in address.host for _, address in addresses):
+        return
+    for index, address in addresses:
+        if ":" in address.host:
+            text = f"{address} is IPv6 beside IPv4, which is not in this version; write addresses of one kind"
+            yield ("sip", "listen", index), text
 
 
 def _check_ports(data: Mapping[str, Any]) -> Iterator[Finding]:

@@ -88,7 +88,7 @@ def _refuse_repetition(value: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _refuse_duck(value: object) -> object:
     if value == "duck":
-        raise wrong("is not in this version", "write server")
+        raise wrong("is not in this version", "write server or off")
     return value
 
 

@@ -73,7 +73,7 @@ def parse_sip_listen(value: object) -> ListenAddress:
     """``udp://0.0.0.0:5060``, ``tcp://[::]:5060``; without a port it is 5060."""
     if isinstance(value, ListenAddress):
         return value
-    example = "write for example udp://0.0.0.0:5060 or tcp://[::]:5060"
+    example = "write for example udp://0.0.0.0:5060"
     parts = _split_url(value, example)
     if parts.scheme in LATER_SIP_SCHEMES:
         raise wrong(f"uses {parts.scheme}, which is not in this version", example)

@@ -74,8 +74,13 @@ def test_a_sound_file_has_none() -> None:
             "sip.listen: udp://0.0.0.0:5060 lies in media.ports; move one of the two",
         ),
         (
-            {"sip": {"listen": ["tcp://0.0.0.0:20000", "udp://[::]:20010"]}},
-            "sip.listen[1]: udp://[::]:20010 lies in media.ports; move one of the two",
+            {"sip": {"listen": ["tcp://0.0.0.0:20000", "udp://127.0.0.1:20010"]}},
+            "sip.listen[1]: udp://127.0.0.1:20010 lies in media.ports; move one of the two",
+        ),
+        (
+            {"sip": {"listen": ["udp://[::]:5060", "tcp://0.0.0.0:5060"]}},
+            "sip.listen[0]: udp://[::]:5060 is IPv6 beside IPv4, which is not in this version; "
+            "write addresses of one kind",
         ),
         (
             {"inworld": {"api_key": "", "url": "wss://eu.example.net/x"}},
@@ -90,6 +95,11 @@ def test_contradictions(sections: dict[str, Any], said: str) -> None:
 
 def test_overlapping_networks_of_different_size_are_no_contradiction() -> None:
     assert not findings(trunks={"carrier": {"accept_from": ["10.0.0.0/8"]}, "pbx-1": {"accept_from": ["10.0.0.0/16"]}})
+
+
+@pytest.mark.parametrize("hosts", [("[::]", "[::1]"), ("0.0.0.0", "127.0.0.1"), ("[::]",)])
+def test_listening_addresses_of_one_kind_are_no_contradiction(hosts: tuple[str, ...]) -> None:
+    assert not findings(sip={"listen": [f"udp://{host}:5060" for host in hosts]})
 
 
 def test_a_pair_of_ports_for_each_call_is_enough() -> None:

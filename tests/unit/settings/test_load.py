@@ -70,7 +70,7 @@ records: {url: x}
     assert faults(text) == [
         "gw.yaml:1: node.max_cals: is unknown; did you mean max_calls?",
         'gw.yaml:3: sip.listen[1]: "tls://0.0.0.0:5061" uses tls, which is not in this version; '
-        "write for example udp://0.0.0.0:5060 or tcp://[::]:5060",
+        "write for example udp://0.0.0.0:5060",
         "gw.yaml:4: sip.tls: is not in this version; remove it",
         'gw.yaml:6: inworld.url: "ws://api.example.net/x" would send calls and the key in the clear; '
         "write wss://; ws:// is for 127.0.0.1 only",
@@ -85,6 +85,13 @@ records: {url: x}
         'put it in quotes: "+15550100"',
         'gw.yaml:16: routes[0].trunk: "carier" fits none of the trunks; did you mean carrier?',
         "gw.yaml:17: records: is not in this version; remove it",
+    ]
+
+
+def test_a_mode_of_interruption_that_comes_later_names_both_that_are_here() -> None:
+    text = SOUND.replace("session: {model: openai/gpt-4.1-mini}", "interruption: {mode: duck}")
+    assert faults(text, INWORLD_API_KEY="k") == [
+        'gw.yaml:7: agents.receptionist.interruption.mode: "duck" is not in this version; write server or off'
     ]
 
 
