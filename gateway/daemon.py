@@ -78,6 +78,7 @@ class Gateway:
         config = UserAgentConfig(
             advertise=addresses.signalling,
             admit=self.directory.admit,
+            hears=self.directory.hears,
             user_agent=f"inworld-sip-gateway/{__version__}",
         )
         self.sip = Endpoint(

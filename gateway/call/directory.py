@@ -94,6 +94,11 @@ class CallDirectory:
 
     # --- the door ----------------------------------------------------------------------------------------------
 
+    def hears(self, flow: Flow) -> str | None:
+        """The rule by which this source gets silence without being read at all; None when it is listened to."""
+        is_known = self._trunks.find(flow.remote[0]) is not None
+        return None if is_known or self._settings.unknown_callers == "403" else UNKNOWN_CALLERS
+
     def admit(self, request: Request, flow: Flow) -> Admission:
         """Only sources that belong to a trunk are heard at all."""
         del request

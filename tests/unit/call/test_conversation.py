@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from gateway.bench import g711, speech
 from gateway.call.journal import EventName
 from gateway.call.turn import InterruptionPolicy
 from gateway.emulator.scenario import Scenario
+from gateway.measure import g711, speech
 from tests.support.call_rig import CallRig
 
 SILENCE = b"\xff" * 160
@@ -77,7 +77,7 @@ def test_a_spoken_turn_is_answered() -> None:
 
 
 def speech_is_tone(samples: g711.Samples, frequency_hz: float) -> bool:
-    from gateway.bench.listening import tone_share
+    from gateway.measure.listening import tone_share
 
     return tone_share(samples, frequency_hz) > 0.9
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import socket
+
 import pytest
 
 from gateway.call.termination import EndReason
@@ -24,10 +28,13 @@ async def test_sources_of_no_trunk_get_silence_or_403_as_set() -> None:
         assert isinstance(stage.gateway.directory.admit(OPTIONS, flow_from("127.9.9.9")), Allow)
         verdict = stage.gateway.directory.admit(OPTIONS, flow_from("198.51.100.1"))
         assert verdict == Silence("unknown_callers")
+        assert stage.gateway.directory.hears(flow_from("198.51.100.1")) == "unknown_callers"
+        assert stage.gateway.directory.hears(flow_from("127.9.9.9")) is None
     async with Stage(unknown_callers="403") as stage:
         verdict = stage.gateway.directory.admit(OPTIONS, flow_from("198.51.100.1"))
         assert isinstance(verdict, Refuse)
         assert (verdict.status, verdict.rule) == (403, "unknown_callers")
+        assert stage.gateway.directory.hears(flow_from("198.51.100.1")) is None
 
 
 async def test_a_call_that_fits_no_route_is_404_and_costs_nothing() -> None:
@@ -133,3 +140,26 @@ async def test_a_fault_in_one_calls_handling_ends_that_call_and_no_other() -> No
         finally:
             await stage.gateway.stop()
             await second.stop()
+
+
+async def test_a_stranger_hears_nothing_over_udp_and_tcp_and_is_counted() -> None:
+    trunk = {"demo": {"accept_from": ["127.0.0.1"]}}
+    sip = {"listen": ["udp://127.0.0.1:0", "tcp://127.0.0.1:0"]}
+    async with Stage(trunks=trunk, sip=sip) as stage:
+        loop = asyncio.get_running_loop()
+        udp, tcp = stage.gateway.sip.listening
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.bind(("127.77.7.7", 0))
+            stranger.setblocking(False)
+            stranger.sendto(OPTIONS.to_bytes(), (udp.host, udp.port))
+            await stage.phone.wait_until(lambda: stage.refusals("unknown_callers") >= 1, 5)
+            with pytest.raises(BlockingIOError):
+                stranger.recv(2048)
+        with socket.socket() as stranger:
+            stranger.setblocking(False)
+            stranger.bind(("127.77.7.8", 0))
+            await loop.sock_connect(stranger, (tcp.host, tcp.port))
+            async with asyncio.timeout(5):
+                with contextlib.suppress(ConnectionResetError):
+                    assert await loop.sock_recv(stranger, 1) == b"", "closed without a word"
+        await stage.dial()
