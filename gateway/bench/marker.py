@@ -7,7 +7,7 @@ that ends with this packet shows which packet it was.
 
 from __future__ import annotations
 
-from gateway.bench.g711 import FRAME_SAMPLES
+from gateway.measure.g711 import FRAME_SAMPLES
 
 _ZERO, _ONE = 0xFF, 0x7F
 _SIGN = "1011001110001101"

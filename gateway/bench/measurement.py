@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from gateway.bench import g711
 from gateway.bench.pacing import judge_delivery, pacing_quantiles, quantiles
-from gateway.bench.packet_log import CallPackets
 from gateway.bench.provider_log import ProviderRecord
 from gateway.bench.sipp import SetUp
 from gateway.bench.turns import barge_in_delays_ms, first_sound_ns, hears, round_trips_ms, uplink_delays_ms
+from gateway.measure import g711
+from gateway.measure.packet_log import CallPackets
 
 Quantiles = dict[str, float]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gateway.bench.packet_log import ReceivedPacket
+from gateway.measure.packet_log import ReceivedPacket
 
 Floats = npt.NDArray[np.float64]
 

@@ -22,12 +22,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.bench import g711, packet_log, speech
 from gateway.bench.caller import Caller, CallerScript
-from gateway.bench.packet_log import RTP_HEADER_BYTES
-
-SO_TIMESTAMPNS = 35
-"""asm-generic/socket.h; the socket module does not name it."""
+from gateway.measure import g711, packet_log, speech
+from gateway.measure.packet_log import RTP_HEADER_BYTES
+from gateway.measure.timestamped_socket import open_socket
 
 FRAME_S = 0.02
 PHASES = 8
@@ -87,16 +85,6 @@ class MeteredCall:
         for _ in range(count):
             self.caller.next_frame()
             self.sent_ns.append(0)
-
-
-def open_socket(address: str) -> socket.socket:
-    """A non-blocking UDP socket on a port of the system's choice, with kernel receive timestamps."""
-    opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    opened.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-    opened.setblocking(False)
-    opened.bind((address, 0))
-    return opened
 
 
 class RtpMeter:

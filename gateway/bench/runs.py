@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from gateway.bench import c_echo, packet_log, rig, sipp
+from gateway.bench import c_echo, sipp
 from gateway.bench.measurement import (
     Measurement,
     Window,
@@ -16,8 +16,6 @@ from gateway.bench.measurement import (
     take_set_ups,
     take_turns,
 )
-from gateway.bench.packet_log import CallPackets
-from gateway.bench.processes import ChildProcess, ProcessFailedError
 from gateway.bench.stage import (
     SETTLE_S,
     LoadPlan,
@@ -29,6 +27,9 @@ from gateway.bench.stage import (
     start_meter,
     start_provider,
 )
+from gateway.measure import packet_log, rig
+from gateway.measure.packet_log import CallPackets
+from gateway.measure.processes import ChildProcess, ProcessFailedError
 
 AGENT = {"session": {"instructions": "You are measured."}, "greeting": {"instructions": "Greet the caller."}}
 

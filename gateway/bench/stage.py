@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gateway.bench import g711, rig
 from gateway.bench.measurement import Cost, Measurement, Window, take_bystanders, take_cost
-from gateway.bench.processes import ChildProcess, machine_busy_us
 from gateway.bench.provider import GREETING_WAV, scenario_for
 from gateway.bench.provider_log import ProviderRecord, read_provider_log
+from gateway.measure import g711, rig
+from gateway.measure.processes import ChildProcess, machine_busy_us
 
 TALK_OVER_EVERY = 4
 """Every fourth caller interrupts whatever it hears."""

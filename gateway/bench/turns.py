@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gateway.bench import g711
-from gateway.bench.listening import best_match
 from gateway.bench.marker import is_silence
-from gateway.bench.packet_log import Int64s, ReceivedPacket
+from gateway.measure import g711
+from gateway.measure.listening import best_match
+from gateway.measure.packet_log import Int64s, ReceivedPacket
 
 QUIET_PACKETS = 25
 """The old voice is over when nothing but silence comes for so long (500 ms): pauses within speech are shorter."""

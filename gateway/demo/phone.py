@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 
 from gateway.base.ids import IdSource
-from gateway.bench import g711
-from gateway.bench.listening import VOICE_DBFS, level_dbfs
 from gateway.demo.rtp_leg import Heard, RtpLeg, Sent
+from gateway.measure import g711
+from gateway.measure.listening import VOICE_DBFS, level_dbfs
 from gateway.sdp.description import parse_description
 from gateway.sdp.offer_answer import LocalMedia, accept_answer, create_offer
 from gateway.sip.admission import ALLOW

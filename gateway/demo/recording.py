@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from gateway.base.serial import distance32
-from gateway.bench import g711
-from gateway.bench.g711 import SAMPLE_RATE_HZ, Law, Samples
 from gateway.demo.rtp_leg import Heard, Sent
+from gateway.measure import g711
+from gateway.measure.g711 import SAMPLE_RATE_HZ, Law, Samples
 
 
 def heard_samples(heard: Sequence[Heard], law: Law) -> Samples:

@@ -10,9 +10,9 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
-from gateway.bench import g711
-from gateway.bench.packet_log import ReceivedPacket, parse_packet, timespec_ns
-from gateway.bench.rtp_meter import open_socket
+from gateway.measure import g711
+from gateway.measure.packet_log import ReceivedPacket, parse_packet, timespec_ns
+from gateway.measure.timestamped_socket import open_socket
 
 FRAME_S = 0.02
 SAMPLES_PER_FRAME = 160

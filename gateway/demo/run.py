@@ -11,8 +11,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gateway.bench import g711
-from gateway.bench.listening import share_heard
 from gateway.daemon import Gateway
 from gateway.demo.phone import Phone
 from gateway.demo.recording import heard_samples, read_voice, write_mono, write_stereo
@@ -21,6 +19,8 @@ from gateway.demo.turns import Turn, draw_waterfall
 from gateway.emulator.inspection import SessionRecord
 from gateway.emulator.scenario_file import packaged_scenario
 from gateway.emulator.server import Emulator
+from gateway.measure import g711
+from gateway.measure.listening import share_heard
 from gateway.observability.logs import configure_logs
 from gateway.settings.schema import Settings
 

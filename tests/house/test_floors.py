@@ -25,6 +25,7 @@ FLOORS = {
     "emulator": 5,
     "demo": 5,
     "bench": 5,
+    "measure": 5,
     "__main__": 6,
     "__init__": 0,
 }

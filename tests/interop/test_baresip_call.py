@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gateway.bench import g711, speech
+from gateway.measure import g711, speech
 from tests.interop.conftest import RunGateway
 from tests.support.audio import expect_quiet, expect_recording, expect_tone
 from tests.support.baresip import Baresip

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gateway.bench import g711, speech
-from gateway.bench.processes import ChildProcess
+from gateway.measure import g711, speech
+from gateway.measure.processes import ChildProcess
 from tests.support.audio import expect_quiet, expect_recording, expect_tone, read_wav, write_wav
 from tests.support.baresip import Baresip
 from tests.support.capture import Capture

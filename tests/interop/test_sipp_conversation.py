@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gateway.bench import g711, speech
-from gateway.bench.listening import best_match, spells
+from gateway.measure import g711, speech
+from gateway.measure.listening import best_match, spells
 from tests.interop.conftest import RunGateway
 from tests.support.audio import expect_quiet, expect_recording, expect_tone, window
 from tests.support.capture import Capture

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.bench import g711, speech
 from gateway.call.journal import EventName
 from gateway.emulator.scenario import Scenario
+from gateway.measure import g711, speech
 from tests.support.call_rig import FRAME_S, CallRig
 
 SILENCE = b"\xff" * 160

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gateway.bench.g711 import SAMPLE_RATE_HZ, Samples
-from gateway.bench.listening import Spell, best_match, level_dbfs, spells, tone_share
+from gateway.measure.g711 import SAMPLE_RATE_HZ, Samples
+from gateway.measure.listening import Spell, best_match, level_dbfs, spells, tone_share
 
 
 def read_wav(path: Path) -> Samples:

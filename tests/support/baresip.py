@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gateway.bench.g711 import Samples
-from gateway.bench.processes import ChildProcess
+from gateway.measure.g711 import Samples
+from gateway.measure.processes import ChildProcess
 from tests.support.audio import read_wav, write_wav
 from tests.support.network import free_sip_port, free_tcp_port
 

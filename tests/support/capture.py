@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from gateway.bench.processes import ChildProcess
+from gateway.measure.processes import ChildProcess
 from tests.support.pcap import Datagram, read_pcap
 
 

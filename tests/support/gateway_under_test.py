@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.bench import rig
-from gateway.bench.processes import ChildProcess
 from gateway.emulator import SessionRecord
+from gateway.measure import rig
+from gateway.measure.processes import ChildProcess
 from tests.support.emulator_thread import EmulatorThread
 
 AGENT: dict[str, Any] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from gateway.bench.rig import free_sip_port, free_tcp_port, loopback_address
+from gateway.measure.rig import free_sip_port, free_tcp_port, loopback_address
 
 __all__ = ["free_sip_port", "free_tcp_port", "free_udp_port", "loopback_address"]
 

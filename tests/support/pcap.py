@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gateway.bench import g711
-from gateway.bench.packet_log import ReceivedPacket, parse_packet
+from gateway.measure import g711
+from gateway.measure.packet_log import ReceivedPacket, parse_packet
 
 Endpoint = tuple[str, int]
 

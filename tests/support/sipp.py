@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gateway.bench.processes import ChildProcess
+from gateway.measure.processes import ChildProcess
 from tests.support.network import free_sip_port
 
 SCENARIOS = Path(__file__).parents[1] / "interop" / "sipp"

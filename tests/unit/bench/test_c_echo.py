@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.bench import c_echo
-from gateway.bench.processes import ChildProcess
+from gateway.measure.processes import ChildProcess
 
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler on this machine")
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.bench import g711
 from gateway.bench.marker import is_silence, marked_silence, read_marker
+from gateway.measure import g711
 
 
 @given(st.integers(0, 65535), st.integers(0, 65535))

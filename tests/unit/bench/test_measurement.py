@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from gateway.bench import g711, speech
 from gateway.bench.measurement import (
     Cost,
     Measurement,
@@ -14,9 +13,10 @@ from gateway.bench.measurement import (
     take_set_ups,
     take_turns,
 )
-from gateway.bench.packet_log import CallPackets, ReceivedPacket
 from gateway.bench.provider_log import ProviderRecord
 from gateway.bench.sipp import SetUp
+from gateway.measure import g711, speech
+from gateway.measure.packet_log import CallPackets, ReceivedPacket
 
 SECOND = 10**9
 GREETING = speech.synthesise(1.5, seed=5)

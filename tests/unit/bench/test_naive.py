@@ -10,7 +10,7 @@ from pathlib import Path
 
 from websockets.asyncio.server import ServerConnection, serve
 
-from gateway.bench.processes import ChildProcess
+from gateway.measure.processes import ChildProcess
 
 GREETING = bytes(range(160)) * 2 + b"\x55" * 80
 CALLER = b"\x21" * 160

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gateway.bench.pacing import judge_delivery, pacing_quantiles, quantiles
-from gateway.bench.packet_log import ReceivedPacket
+from gateway.measure.packet_log import ReceivedPacket
 
 
 def packet(arrival_ms: float, sequence: int, timestamp: int) -> ReceivedPacket:

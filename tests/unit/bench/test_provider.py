@@ -9,13 +9,13 @@ from pathlib import Path
 
 from websockets.asyncio.client import connect
 
-from gateway.bench import g711, speech
 from gateway.bench.marker import marked_silence
-from gateway.bench.processes import ChildProcess
 from gateway.bench.provider import GREETING_WAV, scenario_for
 from gateway.bench.provider_log import read_provider_log
-from gateway.bench.rig import PROVIDER_KEY, PROVIDER_PATH
 from gateway.emulator import load_scenario
+from gateway.measure import g711, speech
+from gateway.measure.processes import ChildProcess
+from gateway.measure.rig import PROVIDER_KEY, PROVIDER_PATH
 
 
 def append(audio: bytes) -> str:

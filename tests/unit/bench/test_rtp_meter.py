@@ -7,10 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-from gateway.bench import packet_log
 from gateway.bench.marker import read_marker
-from gateway.bench.processes import ChildProcess
 from gateway.bench.rtp_meter import make_calls, parse_arguments
+from gateway.measure import packet_log
+from gateway.measure.processes import ChildProcess
 
 METER = [sys.executable, "-m", "gateway.bench.rtp_meter"]
 

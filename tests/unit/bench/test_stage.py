@@ -3,10 +3,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from gateway.bench.listening import level_dbfs, spells
 from gateway.bench.measurement import Measurement
-from gateway.bench.processes import ChildProcess
 from gateway.bench.stage import LoadPlan, Watched, end_meter, greeting_samples, ports_of, start_meter, start_provider
+from gateway.measure.listening import level_dbfs, spells
+from gateway.measure.processes import ChildProcess
 
 
 def test_the_first_call_outlasts_the_window(tmp_path: Path) -> None:

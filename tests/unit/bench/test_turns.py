@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gateway.bench import g711, speech
-from gateway.bench.packet_log import ReceivedPacket
 from gateway.bench.turns import barge_in_delays_ms, first_sound_ns, hears, round_trips_ms, uplink_delays_ms
+from gateway.measure import g711, speech
+from gateway.measure.packet_log import ReceivedPacket
 
 VOICE, QUIET = b"\x20" * 160, b"\xff" * 160
 MS = 1_000_000

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.bench.packet_log import ReceivedPacket
 from gateway.demo.phone import Phone
 from gateway.demo.rtp_leg import Heard
+from gateway.measure.packet_log import ReceivedPacket
 from tests.support.stage import Stage
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gateway.bench import g711, speech
-from gateway.bench.packet_log import ReceivedPacket
 from gateway.demo.recording import heard_samples, read_voice, write_mono, write_stereo
 from gateway.demo.rtp_leg import Heard, Sent
+from gateway.measure import g711, speech
+from gateway.measure.packet_log import ReceivedPacket
 
 
 def heard(frames: list[bytes], *, at: float, first_timestamp: int, skip: int | None = None) -> list[Heard]:

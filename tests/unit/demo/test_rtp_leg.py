@@ -3,9 +3,9 @@ from __future__ import annotations
 import asyncio
 import struct
 
-from gateway.bench.packet_log import parse_packet
-from gateway.bench.rtp_meter import open_socket
 from gateway.demo.rtp_leg import RtpLeg
+from gateway.measure.packet_log import parse_packet
+from gateway.measure.timestamped_socket import open_socket
 
 
 async def exchange(leg: RtpLeg, packets: int) -> list[bytes]:

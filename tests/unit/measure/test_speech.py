@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gateway.bench.listening import level_dbfs, spells
-from gateway.bench.speech import silence, synthesise, tone
+from gateway.measure.listening import level_dbfs, spells
+from gateway.measure.speech import silence, synthesise, tone
 
 
 def test_the_same_seed_speaks_the_same_phrase() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.bench import rig
-from gateway.bench.processes import ChildProcess, ProcessFailedError
+from gateway.measure import rig
+from gateway.measure.processes import ChildProcess, ProcessFailedError
 
 
 def test_two_sites_do_not_meet() -> None:

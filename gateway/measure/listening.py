@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gateway.bench.g711 import SAMPLE_RATE_HZ, Samples
+from gateway.measure.g711 import SAMPLE_RATE_HZ, Samples
 
 VOICE_DBFS = -45.0
 """Louder than this is somebody speaking: line noise and coding noise stay below -60."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.bench.processes import ChildProcess, ProcessFailedError, family_of, machine_busy_us
+from gateway.measure.processes import ChildProcess, ProcessFailedError, family_of, machine_busy_us
 
 
 def python(name: str, program: str, directory: Path) -> ChildProcess:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gateway.bench import g711
+from gateway.measure import g711
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import random
 import numpy as np
 import numpy.typing as npt
 
-from gateway.bench.g711 import SAMPLE_RATE_HZ, Samples
+from gateway.measure.g711 import SAMPLE_RATE_HZ, Samples
 
 _VOWELS: tuple[tuple[float, float, float], ...] = (
     (730.0, 1090.0, 2440.0),

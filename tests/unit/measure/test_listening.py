@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gateway.bench import g711
-from gateway.bench.listening import best_match, level_dbfs, levels_dbfs, share_heard, spells, tone_share
-from gateway.bench.speech import silence, synthesise, tone
+from gateway.measure import g711
+from gateway.measure.listening import best_match, level_dbfs, levels_dbfs, share_heard, spells, tone_share
+from gateway.measure.speech import silence, synthesise, tone
 
 
 def test_a_recording_is_found_where_it_was_put_even_quieter_and_coded() -> None:

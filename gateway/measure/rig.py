@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.bench.processes import ChildProcess, ProcessFailedError
+from gateway.measure.processes import ChildProcess, ProcessFailedError
 
 PROVIDER_PATH = "/api/v1/realtime/session"
 PROVIDER_KEY = "YmVuY2g6YmVuY2g="

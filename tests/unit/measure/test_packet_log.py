@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.bench import packet_log
-from gateway.bench.packet_log import parse_packet
+from gateway.measure import packet_log
+from gateway.measure.packet_log import parse_packet
 
 
 def datagram(sequence: int, payload: bytes = b"\xff" * 160) -> bytes:
