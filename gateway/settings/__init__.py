@@ -1,6 +1,6 @@
 """Settings: one YAML file to frozen values, every fault reported at once with its line and remedy."""
 
-from gateway.settings.load import load_settings, parse_settings
+from gateway.settings.load import FurtherCheck, load_settings, parse_settings
 from gateway.settings.match import NetworkTable, RouteMatch, choose_route, matches_pattern, trunk_table
 from gateway.settings.schema import (
     AgentSettings,
@@ -24,6 +24,7 @@ __all__ = [
     "AgentSettings",
     "ControlSettings",
     "DigitSettings",
+    "FurtherCheck",
     "GreetingSettings",
     "InterruptionSettings",
     "InworldSettings",

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.base.errors import SettingsError
+from gateway.settings.checks import Finding
 from gateway.settings.load import load_settings, parse_settings
 from gateway.settings.schema import Settings
 
@@ -91,8 +92,66 @@ records: {url: x}
 def test_a_mode_of_interruption_that_comes_later_names_both_that_are_here() -> None:
     text = SOUND.replace("session: {model: openai/gpt-4.1-mini}", "interruption: {mode: duck}")
     assert faults(text, INWORLD_API_KEY="k") == [
-        'gw.yaml:7: agents.receptionist.interruption.mode: "duck" is not in this version; write server or off'
+        'gw.yaml:8: agents.receptionist.interruption.mode: "duck" is not in this version; write server or off'
     ]
+
+
+def check_models(settings: Settings) -> list[Finding]:
+    return [
+        (("agents", name, "session", "model"), f'"{agent.session["model"]}" is no model; write another')
+        for name, agent in settings.agents.items()
+        if agent.session.get("model") == "bad"
+    ] + [(("routes", index), "was seen") for index in range(len(settings.routes)) if settings.node.name == "routes"]
+
+
+def faults_with_models(text: str, **environ: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        parse_settings(text, environ, name="gw.yaml", folder=Path("/nonexistent"), further_checks=[check_models])
+    return caught.value.faults
+
+
+BAD_MODEL = SOUND.replace("openai/gpt-4.1-mini", "bad")
+NO_MODEL = 'gw.yaml:8: agents.receptionist.session.model: "bad" is no model; write another'
+
+
+def test_a_further_check_has_file_and_line() -> None:
+    assert faults_with_models(BAD_MODEL, INWORLD_API_KEY="k") == [NO_MODEL]
+    sound = parse_settings(
+        SOUND, {"INWORLD_API_KEY": "k"}, name="gw.yaml", folder=Path("/nonexistent"), further_checks=[check_models]
+    )
+    assert sound == parse(SOUND, INWORLD_API_KEY="k")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "lines"),
+    [
+        ("", "", {2, 8}),
+        ("", "node: {max_calls: x}\n", {2, 8, 11}),
+        ("", "node: {max_cals: 5}\n", {2, 8, 11}),
+        ("198.51.100.0/24", "x, 198.51.100.0/24, y", {2, 5, 8}),
+        ("agent: receptionist", "agent: recepcionist", {2, 8, 10}),
+    ],
+)
+def test_other_faults_do_not_hide_a_further_one(before: str, after: str, lines: set[int]) -> None:
+    text = BAD_MODEL.replace(before, after) if before else BAD_MODEL + after
+    said = faults_with_models(text)
+    assert {int(fault.split(":")[1]) for fault in said} == lines
+    assert NO_MODEL in said
+
+
+def test_a_further_check_of_a_list_that_lost_an_entry_is_not_told() -> None:
+    text = SOUND.replace("  - {trunk", "  - x\n  - {trunk") + "node: {name: routes}\n"
+    assert faults_with_models(text, INWORLD_API_KEY="k") == [
+        "gw.yaml:10: routes[0]: is not a mapping; write <key>: <value> lines under it, with a space after each colon"
+    ]
+    assert faults_with_models(SOUND + "node: {name: routes}\n", INWORLD_API_KEY="k") == [
+        "gw.yaml:10: routes[0]: was seen"
+    ]
+
+
+def test_what_does_not_stand_without_its_faults_is_not_checked_further() -> None:
+    text = BAD_MODEL.replace("agent: receptionist", "agnt: receptionist")
+    assert NO_MODEL not in faults_with_models(text, INWORLD_API_KEY="k")
 
 
 def test_an_unresolved_reference_is_one_fault_and_not_two() -> None:
@@ -234,7 +293,7 @@ KEYS = st.sampled_from(
 def test_any_shape_gives_settings_or_faults(data: dict[str, Any]) -> None:
     said: list[str] | None = None
     try:
-        parse(json.dumps(data))
+        parse_settings(json.dumps(data), {}, name="gw.yaml", folder=Path("/nonexistent"), further_checks=[check_models])
     except SettingsError as error:
         said = error.faults
     assert said is None or (said and all(line.startswith("gw.yaml:") for line in said))
