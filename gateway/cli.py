@@ -93,13 +93,11 @@ def version() -> None:
 
 
 def _load(config: Path) -> Any:
-    from gateway.call.profile import check_agents
+    from gateway.call.profile import agent_faults
     from gateway.settings.load import load_settings
 
     try:
-        settings = load_settings(config, os.environ)
-        check_agents(settings)
-        return settings
+        return load_settings(config, os.environ, further_checks=(agent_faults,))
     except SettingsError as error:
         for fault in error.faults:
             print(fault, file=sys.stderr)

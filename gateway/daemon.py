@@ -19,7 +19,7 @@ from gateway.call.assembly import CallAssembly
 from gateway.call.directory import CallDirectory
 from gateway.call.event_sinks import MeteredEvents, log_event
 from gateway.call.journal import EventSink
-from gateway.call.profile import check_agents
+from gateway.call.profile import agent_faults, check_agents
 from gateway.call.termination import EndReason
 from gateway.emulator.server import Emulator
 from gateway.inworld.connection import shared_tls_context
@@ -253,7 +253,7 @@ async def serve_forever(settings: Settings, config: Path) -> None:
 def _reload(gateway: Gateway, config: Path) -> None:
     log = get_logger(node=gateway.settings.node.name)
     try:
-        fixed = gateway.reload(load_settings(config, os.environ))
+        fixed = gateway.reload(load_settings(config, os.environ, further_checks=(agent_faults,)))
     except SettingsError as error:
         log.error("settings refused, the running ones stay", faults=error.faults)
     except GatewayError as error:

@@ -65,30 +65,42 @@ def session_for(
     return session
 
 
-def check_agents(settings: Settings) -> None:
+def agent_faults(settings: Settings) -> list[tuple[tuple[str | int, ...], str]]:
     """Builds every agent's session once, so that a wrong one is a fault of the settings and not of the first call.
 
-    Raises SettingsError with all faults.
+    Answers with (path in the settings, what is wrong and what to do) for each fault.
     """
-    faults: list[str] = []
+    found: list[tuple[tuple[str | int, ...], str]] = []
     for name, agent in settings.agents.items():
         try:
             session = session_for(agent, profile_of(agent), audio_format="audio/pcmu", call_id="check")
         except SettingsError as error:
-            faults += [f"agents.{name}.{fault}" for fault in error.faults]
+            for fault in error.faults:
+                key, _, words = fault.partition(" ")
+                found.append((("agents", name, *key.split(".")), words))
         else:
-            faults += [f"agents.{name}.session.audio.input.turn_detection{fault}" for fault in _turn_faults(session)]
+            found += [
+                (("agents", name, "session", "audio", "input", *key), words) for key, words in _turn_faults(session)
+            ]
+    return found
+
+
+def check_agents(settings: Settings) -> None:
+    """The same for settings that were not read from a file. Raises SettingsError with all faults."""
+    faults = [f"{'.'.join(map(str, path))} {words}" for path, words in agent_faults(settings)]
     if faults:
         raise SettingsError(faults)
 
 
-def _turn_faults(session: Mapping[str, Any]) -> list[str]:
+def _turn_faults(session: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
     """The gateway relies on the provider to notice a turn's end and to answer it: without either nobody would."""
     detection = session["audio"]["input"].get("turn_detection")
     if not isinstance(detection, Mapping):
-        return [": manual turn taking is not in this version; write {type: semantic_vad, eagerness: medium}"]
+        remedy = "write {type: semantic_vad, eagerness: medium}"
+        return [(("turn_detection",), f"is off, and manual turn taking is not in this version; {remedy}")]
     if detection.get("create_response") is not True:
-        return [".create_response: false is not in this version: nobody would answer the caller; remove it"]
+        where = ("turn_detection", "create_response")
+        return [(where, "is false, which is not in this version: nobody would answer the caller; remove it")]
     return []
 
 

@@ -47,6 +47,18 @@ def test_check_reports_every_fault_with_its_line_and_exits_with_2(tmp_path: Path
     assert "Traceback" not in done.stderr
 
 
+def test_check_reports_an_agents_wrong_session_with_its_line_beside_other_faults(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(
+        "inworld: {api_key: ''}\ntrunks: {lan: {accept_from: [10.0.0.0/8]}}\nroutes: [{agent: desk}, {agent: nobody}]\n"
+        "agents:\n  desk:\n    session:\n      audio:\n        input:\n          turn_detection: null\n"
+    )
+    done = run("check", "--config", str(path))
+    assert done.returncode == 2
+    assert f"{path}:9: agents.desk.session.audio.input.turn_detection" in done.stderr
+    assert f"{path}:3: routes[1].agent" in done.stderr
+
+
 def test_a_missing_settings_file_is_one_clear_line() -> None:
     done = run("serve", "--config", "/nowhere.yaml")
     assert done.returncode == 2
