@@ -36,7 +36,9 @@ class StreamConfig:
     silence_lag_ms: int = 100
     """How long after the next packet was due its absence counts as silence: above any usual jitter."""
     relatch_after_s: float = 1.0
-    """How long the caller's address must be silent before another may take its place."""
+    """How long the caller's address must be silent before one known no better may take its place."""
+    signalling_host: str | None = None
+    """Numeric IP address the caller's SIP messages come from: RTP from there is trusted more than a stranger's."""
 
     @property
     def law(self) -> Law:
@@ -71,8 +73,19 @@ class StreamConfig:
         """
         if self.remote is None or not 0 < self.remote[1] < 65536:
             return None
-        try:
-            address = ipaddress.ip_address(self.remote[0])
-        except ValueError:
-            return None
-        return None if address.is_unspecified or address.is_multicast else (str(address), self.remote[1])
+        host = _numeric(self.remote[0])
+        return None if host is None else (host, self.remote[1])
+
+    @property
+    def signalling_address(self) -> str | None:
+        """``signalling_host`` as packets' source addresses are written; None unless it is a numeric address."""
+        return None if self.signalling_host is None else _numeric(self.signalling_host)
+
+
+def _numeric(host: str) -> str | None:
+    """An address in its one spelling; None when it is a name or not of one host."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return None if address.is_unspecified or address.is_multicast else str(address)

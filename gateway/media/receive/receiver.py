@@ -28,7 +28,7 @@ class Receiver:
     def __init__(
         self, config: StreamConfig, *, on_audio: Callable[[bytes], None], on_digit: Callable[[str], None]
     ) -> None:
-        self.latch = SourceLatch(config.announced, config.relatch_after_s)
+        self.latch = SourceLatch(config.announced, config.relatch_after_s, config.signalling_address)
         self.timeline = Timeline(config.law, on_audio, lag_s=config.silence_lag_ms / 1000)
         self.last_digit: DigitPressed | None = None
         self._statistics = ReceiveStatistics()
@@ -54,6 +54,7 @@ class Receiver:
         was_open = self._is_open
         self._adopt(config)
         self.latch.relatch_after_s = config.relatch_after_s
+        self.latch.signalling_host = config.signalling_address
         self.latch.expect(config.announced, now)
         self.timeline.use_law(config.law)
         if was_open and not self._is_open:
@@ -119,10 +120,8 @@ class Receiver:
 
     def _may_enter(self, packet: RtpPacket, source: Address, now: float) -> bool:
         """A packet that is not from the latched address, or comes while we do not receive."""
-        is_expected = packet.payload_type in (self._audio_type, self._event_type)
-        if source != self.latch.address and not self.latch.admit(
-            source, packet.ssrc, packet.sequence, is_expected, now
-        ):
+        is_audio = packet.payload_type == self._audio_type and len(packet.payload) > 0
+        if source != self.latch.address and not self.latch.admit(source, packet.ssrc, packet.sequence, is_audio, now):
             self._statistics.rejected_source += 1
             return False
         if not self._is_open:

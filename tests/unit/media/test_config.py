@@ -41,5 +41,13 @@ def test_what_cannot_be_sent_to_is_no_announced_address(remote: tuple[str, int] 
     assert config(remote=remote).announced is None
 
 
+@pytest.mark.parametrize(
+    ("host", "written"),
+    [(None, None), ("2001:DB8:0:0::7", "2001:db8::7"), ("192.0.2.1", "192.0.2.1"), ("sip.example.net", None)],
+)
+def test_the_host_of_the_signalling_is_written_as_packets_write_it(host: str | None, written: str | None) -> None:
+    assert config(signalling_host=host).signalling_address == written
+
+
 def test_the_law_goes_with_the_codec() -> None:
     assert config(codec="PCMA").law.silence == 0xD5

@@ -65,17 +65,45 @@ def test_digits_and_statistics_come_through(call: Call) -> None:
 def test_rtp_goes_to_the_announced_address_until_the_caller_is_found_elsewhere(call: Call) -> None:
     assert call.stream.tick() is not None
     assert call.stream.remote == ADDRESS
-    call.stream.receive_datagram(call.caller.audio(), NATTED, 1.0)
+    for step in range(3):
+        call.stream.receive_datagram(call.caller.audio(), NATTED, 1.0 + step * 0.02)
     outgoing = call.stream.tick()
     assert outgoing is not None
     assert outgoing[1] == NATTED == call.stream.remote
+
+
+def test_the_host_of_the_signalling_is_believed_at_once_and_strangers_before_it_are_not() -> None:
+    call = Call(signalling_host=NATTED[0])
+    intruder = RtpCaller(ssrc=0xBAD)
+    call.stream.receive_datagram(intruder.audio(), ("203.0.113.66", 5555), 1.0)
+    call.stream.receive_datagram(call.caller.audio(), NATTED, 1.01)
+    assert call.stream.remote == NATTED
+    assert call.ear.audio == speech(50_000, 160)
+
+
+def test_a_telephone_event_latches_nobody(call: Call) -> None:
+    intruder = RtpCaller(ssrc=0xBAD)
+    for step in range(20):
+        event = intruder.event(5, 160, end=True, marker=True, start=step * 8000)
+        call.stream.receive_datagram(event, NATTED, 1.0 + step * 0.02)
+    assert (call.ear.digits, call.stream.remote) == ([], ADDRESS)
+    call.stream.receive_datagram(call.caller.event(7, 160, end=True, marker=True), ADDRESS, 2.0)
+    assert call.ear.digits == ["7"]
+
+
+def test_the_host_of_the_signalling_may_change_with_a_re_invite(call: Call) -> None:
+    call.stream.update(agreed(signalling_host=NATTED[0]), 1.0)
+    call.stream.receive_datagram(call.caller.audio(), NATTED, 1.01)
+    assert call.stream.remote == NATTED
+    assert call.stream.config.signalling_host == NATTED[0]
 
 
 def test_nothing_is_sent_while_nobody_knows_where_to() -> None:
     call = Call(remote=None)
     call.stream.playout.enqueue(ITEM, b"a" * 160)
     assert call.stream.tick() is None
-    call.stream.receive_datagram(call.caller.audio(), NATTED, 1.0)
+    for step in range(3):
+        call.stream.receive_datagram(call.caller.audio(), NATTED, 1.0 + step * 0.02)
     assert call.tick().payload == b"a" * 160
 
 

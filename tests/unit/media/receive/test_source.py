@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from gateway.media.receive.source import Arrival, RestartProbe, SourceLatch, SsrcGuard
+import pytest
+
+from gateway.media.receive.source import Arrival, Rank, RestartProbe, SourceLatch, SsrcGuard
 
 ANNOUNCED = ("192.0.2.7", 4000)
 NATTED = ("198.51.100.9", 61000)
+OTHER_PORT = (ANNOUNCED[0], 4444)
+SIGNALLING = ("198.51.100.20", 62000)
 STRANGER = ("203.0.113.66", 5555)
 
 
@@ -18,8 +22,9 @@ def send(latch: SourceLatch, address: tuple[str, int], sequence: int, now: float
 
 
 def latched_to(address: tuple[str, int], now: float = 0.0) -> SourceLatch:
-    latch = SourceLatch(ANNOUNCED)
-    assert send(latch, address, 1, now)
+    latch = SourceLatch(ANNOUNCED, signalling_host=SIGNALLING[0])
+    for step in range(3):
+        send(latch, address, 65_533 + step, now)
     assert latch.address == address
     return latch
 
@@ -29,22 +34,95 @@ def arrival(sequence: int, at: float) -> Arrival:
 
 
 class TestLatching:
-    def test_the_announced_address_is_taken_at_once_whatever_it_sends(self) -> None:
+    def test_addresses_are_ranked_by_what_signalling_knows_of_them(self) -> None:
+        latch = SourceLatch(ANNOUNCED, signalling_host=SIGNALLING[0])
+        ranks = [latch.rank(address) for address in (ANNOUNCED, OTHER_PORT, SIGNALLING, STRANGER)]
+        assert ranks == [Rank.ANNOUNCED, Rank.ANNOUNCED_HOST, Rank.SIGNALLING_HOST, Rank.STRANGER]
+        assert SourceLatch(None).rank(ANNOUNCED) is Rank.STRANGER
+
+    @pytest.mark.parametrize("address", [ANNOUNCED, OTHER_PORT, SIGNALLING])
+    def test_a_known_host_is_latched_with_its_first_audio(self, address: tuple[str, int]) -> None:
+        latch = SourceLatch(ANNOUNCED, signalling_host=SIGNALLING[0])
+        assert send(latch, address, 1, 0.0)
+        assert latch.address == address
+
+    def test_a_known_host_is_heard_but_not_latched_by_anything_else(self) -> None:
         latch = SourceLatch(ANNOUNCED)
         assert latch.admit(ANNOUNCED, 7, 1, False, 0.0)
-        assert latch.address == ANNOUNCED
-
-    def test_a_phone_behind_address_translation_is_latched_by_its_first_expected_packet(self) -> None:
-        latch = SourceLatch(ANNOUNCED)
-        assert not latch.admit(NATTED, 7, 1, False, 0.0)
         assert latch.address is None
-        assert latch.admit(NATTED, 7, 2, True, 0.02)
+
+    def test_a_phone_behind_address_translation_that_nobody_knows_is_latched_by_its_third_packet(self) -> None:
+        latch = SourceLatch(ANNOUNCED)
+        assert [send(latch, NATTED, step, step * 0.02) for step in range(3)] == [False, False, True]
         assert latch.address == NATTED
 
-    def test_anyone_is_latched_while_sdp_has_named_nobody(self) -> None:
+    def test_anyone_is_latched_by_three_packets_while_sdp_has_named_nobody(self) -> None:
         latch = SourceLatch(None)
-        assert send(latch, NATTED, 1, 0.0)
+        assert [send(latch, NATTED, step, step * 0.02) for step in range(3)] == [False, False, True]
         assert latch.address == NATTED
+
+    def test_a_stranger_is_not_latched_while_a_known_host_is_heard_without_audio(self) -> None:
+        latch = SourceLatch(ANNOUNCED)
+        for step in range(500):
+            now = step * 0.02
+            if step < 100:
+                assert latch.admit(ANNOUNCED, 9, step, False, now)
+            if send(latch, STRANGER, step, now):
+                break
+        assert now == pytest.approx(99 * 0.02 + 5.0)
+
+    def test_two_alternating_strangers_cannot_keep_the_announced_address_out(self) -> None:
+        latch = latched_to(STRANGER)
+        other = ("203.0.113.67", 5555)
+        admitted = []
+        for step in range(3):
+            send(latch, STRANGER, step, step * 0.02)
+            send(latch, other, step, step * 0.02, ssrc=8)
+            admitted.append(send(latch, ANNOUNCED, step, step * 0.02, ssrc=9))
+            send(latch, OTHER_PORT, step * 5, step * 0.02, ssrc=10)
+        assert admitted == [False, False, True]
+
+    def test_strangers_do_not_overwrite_each_others_progress(self) -> None:
+        latch = SourceLatch(ANNOUNCED)
+        other = ("203.0.113.67", 5555)
+        for step in range(3):
+            send(latch, NATTED, step, step * 0.02)
+            assert not send(latch, other, 100 + step * 7, step * 0.02 + 0.01)
+        assert latch.address == NATTED
+
+    def test_a_stranger_that_gave_up_or_broke_its_sequence_leaves_its_place_to_the_next(self) -> None:
+        for last, resumed_at in ((2, 0.3), (50, 0.03)):
+            latch = SourceLatch(ANNOUNCED)
+            send(latch, STRANGER, 1, 0.0)
+            send(latch, STRANGER, last, 0.02)
+            assert [send(latch, NATTED, step, resumed_at + step * 0.02) for step in range(3)] == [False, False, True]
+
+    @pytest.mark.parametrize(
+        ("worse", "better"), [(STRANGER, SIGNALLING), (SIGNALLING, OTHER_PORT), (NATTED, ANNOUNCED)]
+    )
+    def test_a_better_known_address_takes_over_with_three_packets_at_any_time(
+        self, worse: tuple[str, int], better: tuple[str, int]
+    ) -> None:
+        latch = latched_to(worse)
+        admitted = []
+        for step in range(3):
+            send(latch, worse, step, step * 0.02)
+            admitted.append(send(latch, better, step, step * 0.02))
+        assert admitted == [False, False, True]
+        assert not any(send(latch, worse, 10 + step, 0.1 + step * 0.02) for step in range(20))
+
+    @pytest.mark.parametrize("known", [ANNOUNCED, OTHER_PORT, SIGNALLING])
+    def test_a_stranger_takes_over_from_a_known_address_after_five_seconds_of_silence(
+        self, known: tuple[str, int]
+    ) -> None:
+        latch = latched_to(known, now=0.0)
+        admitted_at = next(step * 0.02 for step in range(500) if send(latch, STRANGER, step, step * 0.02))
+        assert admitted_at == pytest.approx(5.0)
+
+    def test_a_known_address_takes_over_from_a_better_known_one_after_a_second_of_silence(self) -> None:
+        latch = latched_to(ANNOUNCED, now=0.0)
+        admitted_at = next(step * 0.02 for step in range(500) if send(latch, SIGNALLING, step, step * 0.02))
+        assert admitted_at == pytest.approx(1.0)
 
     def test_a_stranger_is_refused_while_the_caller_is_heard(self) -> None:
         latch = latched_to(NATTED)
@@ -54,7 +132,7 @@ class TestLatching:
             assert not send(latch, STRANGER, step, now)
         assert latch.relatched == 0
 
-    def test_a_stranger_is_refused_until_the_caller_was_silent_for_a_second(self) -> None:
+    def test_a_stranger_is_refused_until_another_was_silent_for_a_second(self) -> None:
         latch = latched_to(NATTED, now=0.0)
         admitted_at = next(step * 0.02 for step in range(100) if send(latch, STRANGER, step, step * 0.02))
         assert admitted_at == 1.0
@@ -74,22 +152,15 @@ class TestLatching:
         other = ("203.0.113.67", 5555)
         assert not any(send(latch, STRANGER if step % 2 else other, step, 5 + step * 0.02) for step in range(20))
 
-    def test_packets_of_another_type_prove_nothing(self) -> None:
+    @pytest.mark.parametrize("address", [STRANGER, SIGNALLING, ANNOUNCED])
+    def test_packets_of_another_type_prove_nothing(self, address: tuple[str, int]) -> None:
         latch = latched_to(NATTED, now=0.0)
-        assert not any(latch.admit(STRANGER, 7, step, False, 5 + step * 0.02) for step in range(20))
-
-    def test_the_announced_address_takes_over_from_whoever_came_first_without_waiting(self) -> None:
-        latch = latched_to(STRANGER, now=0.0)
-        admitted = []
-        for step in range(3):
-            send(latch, STRANGER, 100 + step, step * 0.02)
-            admitted.append(send(latch, ANNOUNCED, step, step * 0.02))
-        assert admitted == [False, False, True]
-        assert latch.address == ANNOUNCED
+        assert not any(latch.admit(address, 7, step, False, 6 + step * 0.02) for step in range(20))
 
     def test_the_silence_before_a_stranger_is_believed_is_a_setting(self) -> None:
         latch = SourceLatch(ANNOUNCED, relatch_after_s=0.3)
-        send(latch, NATTED, 1, 0.0)
+        for step in range(3):
+            send(latch, NATTED, step, 0.0)
         admitted_at = next(step * 0.1 for step in range(20) if send(latch, STRANGER, step, step * 0.1))
         assert abs(admitted_at - 0.3) < 0.05
 
@@ -118,9 +189,10 @@ class TestReInvite:
     def test_an_old_address_that_goes_on_sending_is_the_source_after_all(self) -> None:
         latch = latched_to(NATTED)
         latch.expect(("192.0.2.99", 6000), 1.0)
-        assert send(latch, NATTED, 2, 1.5)
+        for step in range(50):
+            assert send(latch, NATTED, 2 + step, 1.0 + step * 0.02)
         assert latch.address is None
-        assert send(latch, NATTED, 3, 2.0)
+        assert send(latch, NATTED, 52, 2.0)
         assert latch.address == NATTED
 
 
