@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-import wave
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from gateway.bench.provider import GREETING_WAV, scenario_for
 from gateway.bench.provider_log import ProviderRecord, read_provider_log
 from gateway.measure import g711, rig
 from gateway.measure.processes import ChildProcess, machine_busy_us
+from gateway.measure.wav import read_wav
 
 TALK_OVER_EVERY = 4
 """Every fourth caller interrupts whatever it hears."""
@@ -131,14 +131,7 @@ class Watched:
 
 
 def greeting_samples() -> g711.Samples:
-    """What the callers must hear, from its first sound, at 8000 Hz.
-
-    The recording has a higher rate: averaging is enough of a filter to compare with.
-    """
-    with wave.open(str(GREETING_WAV)) as source:
-        samples = np.frombuffer(source.readframes(source.getnframes()), dtype="<i2").astype(np.int32)
-        factor = source.getframerate() // g711.SAMPLE_RATE_HZ
-    whole = samples[: len(samples) // factor * factor].reshape(-1, factor)
-    averaged: g711.Samples = whole.mean(axis=1).astype(np.int16)
-    sounds = np.flatnonzero(np.abs(averaged) > 100)
-    return averaged[sounds[0] :] if len(sounds) else averaged
+    """What the callers must hear, from its first sound, at 8000 Hz."""
+    samples = read_wav(GREETING_WAV)
+    sounds = np.flatnonzero(np.abs(samples) > 100)
+    return samples[sounds[0] :] if len(sounds) else samples

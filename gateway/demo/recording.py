@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import wave
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from gateway.base.serial import distance32
 from gateway.demo.rtp_leg import Heard, Sent
 from gateway.measure import g711
 from gateway.measure.g711 import SAMPLE_RATE_HZ, Law, Samples
+from gateway.measure.wav import write_wav
 
 
 def heard_samples(heard: Sequence[Heard], law: Law) -> Samples:
@@ -39,33 +39,9 @@ def write_stereo(path: Path, sent: Sequence[Sent], heard: Sequence[Heard], law: 
     began = min([sequence[0].at for sequence in (sent, heard) if sequence], default=0.0)
     left = _delayed(left, sent[0].at - began if sent else 0.0)
     right = _delayed(right, heard[0].at - began if heard else 0.0)
-    stereo = np.zeros((max(len(left), len(right)), 2), dtype="<i2")
-    stereo[: len(left), 0] = left
-    stereo[: len(right), 1] = right
-    _write(path, stereo.tobytes(), channels=2)
-
-
-def write_mono(path: Path, samples: Samples) -> None:
-    """Writes one direction alone."""
-    _write(path, samples.astype("<i2").tobytes(), channels=1)
+    write_wav(path, left, right)
 
 
 def _delayed(samples: Samples, seconds: float) -> Samples:
     lead = np.zeros(round(seconds * SAMPLE_RATE_HZ), dtype=np.int16)
     return np.concatenate([lead, samples])
-
-
-def _write(path: Path, frames: bytes, *, channels: int) -> None:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(channels)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE_HZ)
-        file.writeframes(frames)
-
-
-def read_voice(path: Path) -> Samples:
-    """A packaged voice: 16-bit mono at 8000 Hz."""
-    with wave.open(str(path), "rb") as file:
-        if (file.getframerate(), file.getsampwidth(), file.getnchannels()) != (SAMPLE_RATE_HZ, 2, 1):
-            raise ValueError(f"{path} is not 16-bit mono at {SAMPLE_RATE_HZ} Hz")
-        return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.int16)

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from gateway.daemon import Gateway
 from gateway.demo.phone import Phone
-from gateway.demo.recording import heard_samples, read_voice, write_mono, write_stereo
+from gateway.demo.recording import heard_samples, write_stereo
 from gateway.demo.report import Report
 from gateway.demo.turns import Turn, draw_waterfall
 from gateway.emulator.inspection import SessionRecord
@@ -21,6 +21,7 @@ from gateway.emulator.scenario_file import packaged_scenario
 from gateway.emulator.server import Emulator
 from gateway.measure import g711
 from gateway.measure.listening import share_heard
+from gateway.measure.wav import read_wav, write_wav
 from gateway.observability.logs import configure_logs
 from gateway.settings.schema import Settings
 
@@ -214,7 +215,7 @@ class Demo:
 
     async def _speak(self, voice: str, *, waits_for_the_end: bool = True) -> None:
         phone = self._phone
-        phone.say(g711.frames(g711.encode(read_voice(VOICES / voice))))
+        phone.say(g711.frames(g711.encode(read_wav(VOICES / voice))))
         if waits_for_the_end:
             await phone.wait_until(lambda: not phone.is_speaking, _STEP_LIMIT_S)
 
@@ -263,7 +264,7 @@ class Demo:
         return share_heard(heard_samples(heard, "PCMU"), spoken.samples)
 
     def _share_of_question(self, voice: str) -> float:
-        return share_heard(self._record.caller_samples(), read_voice(VOICES / voice))
+        return share_heard(self._record.caller_samples(), read_wav(VOICES / voice))
 
     def _say(self, text: str) -> None:
         self._console.print(f"[dim]{text} …[/dim]", highlight=False)
@@ -282,7 +283,7 @@ class Demo:
         write_stereo(both, phone.sent, phone.heard, "PCMU")
         lines = [f"{both}: the caller on the left, the agent on the right, as they crossed the wire"]
         if self._session is not None:
-            write_mono(provider, self._session.caller_samples())
+            write_wav(provider, self._session.caller_samples())
             lines.append(f"{provider}: what the provider was given to hear")
         if draw_waterfall(self._turns, picture):
             lines.append(f"{picture}: where the time of each turn went")

@@ -21,7 +21,8 @@ from gateway.emulator import Emulator, SessionRecord, packaged_scenario
 from gateway.emulator.audio import Samples, resample
 from gateway.emulator.recordings import VOICES
 from gateway.emulator.recordings import read_wav as read_any_wav
-from tests.support.audio import expect_recording, read_wav
+from gateway.measure.wav import read_wav
+from tests.support.audio import expect_recording
 
 ROOT = Path(__file__).parents[2]
 CALLER = ROOT / "gateway" / "demo" / "voices"

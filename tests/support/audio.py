@@ -1,35 +1,11 @@
-"""Audio files and statements about audio for tests. Samples are signed 16-bit, mono, 8000 Hz."""
+"""Statements about audio for tests. Samples are signed 16-bit, mono, 8000 Hz."""
 
 from __future__ import annotations
-
-import wave
-from pathlib import Path
 
 import numpy as np
 
 from gateway.measure.g711 import SAMPLE_RATE_HZ, Samples
 from gateway.measure.listening import Spell, best_match, level_dbfs, spells, tone_share
-
-
-def read_wav(path: Path) -> Samples:
-    """A mono WAV file, brought to 8000 Hz (16 kHz files are averaged in pairs: enough to compare with)."""
-    with wave.open(str(path)) as source:
-        assert (source.getsampwidth(), source.getnchannels()) == (2, 1), path
-        samples = np.frombuffer(source.readframes(source.getnframes()), dtype="<i2").astype(np.int16)
-        rate_hz = source.getframerate()
-    if rate_hz == SAMPLE_RATE_HZ:
-        return samples
-    assert rate_hz == 2 * SAMPLE_RATE_HZ, path
-    pairs = samples[: len(samples) // 2 * 2].reshape(-1, 2).astype(np.int32)
-    return pairs.mean(axis=1).astype(np.int16)
-
-
-def write_wav(path: Path, samples: Samples, *, rate_hz: int = SAMPLE_RATE_HZ) -> None:
-    with wave.open(str(path), "wb") as target:
-        target.setnchannels(1)
-        target.setsampwidth(2)
-        target.setframerate(rate_hz)
-        target.writeframes(samples.astype("<i2").tobytes())
 
 
 def window(samples: Samples, start_s: float, end_s: float) -> Samples:

@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.measure.g711 import Samples
 from gateway.measure.processes import ChildProcess
-from tests.support.audio import read_wav, write_wav
+from gateway.measure.wav import read_wav, write_wav
 from tests.support.network import free_sip_port, free_tcp_port
 
 MODULES = "/usr/lib/baresip/modules"

@@ -4,9 +4,8 @@ import wave
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from gateway.demo.recording import heard_samples, read_voice, write_mono, write_stereo
+from gateway.demo.recording import heard_samples, write_stereo
 from gateway.demo.rtp_leg import Heard, Sent
 from gateway.measure import g711, speech
 from gateway.measure.packet_log import ReceivedPacket
@@ -45,16 +44,3 @@ def test_both_directions_lie_side_by_side_as_they_happened(tmp_path: Path) -> No
     assert stereo[:800, 0].any()
     assert not stereo[:400, 1].any()
     assert stereo[400:1200, 1].any()
-
-
-def test_a_voice_of_another_rate_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "voice.wav"
-    write_mono(path, speech.tone(440, 0.1))
-    assert len(read_voice(path)) == 800
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16000)
-        file.writeframes(b"\0\0" * 100)
-    with pytest.raises(ValueError, match="8000 Hz"):
-        read_voice(path)
