@@ -45,7 +45,10 @@ class UserAgentConfig:
     advertise: Callable[[Flow], SocketAddress]
     """Host and port that Via and Contact name on a flow."""
     admit: Callable[[Request, Flow], Admission]
-    """Asked for each request that belongs to nothing of ours. A broken request may lack any header."""
+    """Asked for each request outside a call, and inside one for what comes from another host than the call lives on.
+
+    A broken request may lack any header.
+    """
     hears: Callable[[Flow], str | None] = lambda flow: None
     """Asked first, by address alone, before a byte is parsed: the rule by which this source gets silence, or None.
 
@@ -157,6 +160,11 @@ class UserAgent:
         return len(self._table)
 
     @property
+    def unfinished_refusals(self) -> int:
+        """Refused INVITEs whose ACK has not come: their refusals are still being repeated."""
+        return self._table.unfinished_refusals
+
+    @property
     def dialogs(self) -> int:
         """Dialogs that requests can still find."""
         return len(self._context.dialogs)
@@ -257,7 +265,7 @@ class UserAgent:
         flow = reply_flow(request, flow)
         server = self._table.find_server(request)
         if request.method == "ACK":
-            self._receive_ack(request, server, now)
+            self._receive_ack(request, server, flow, now)
         elif server is not None:
             self.stats.requests_repeated += 1
             server.receive_request()
@@ -266,17 +274,18 @@ class UserAgent:
         else:
             self._receive_new(request, flow, now)
 
-    def _receive_ack(self, ack: Request, server: Server | None, now: float) -> None:
-        """An ACK for a refusal ends its transaction; one for a 2xx belongs to the call (RFC 3261 §17.1.1.3)."""
-        if isinstance(server, InviteServer):
-            if server.receive_ack(now):
-                server.owner.receive_ack(ack, now)
+    def _receive_ack(self, ack: Request, server: Server | None, flow: Flow, now: float) -> None:
+        """An ACK for a refusal ends its transaction; one for a 2xx belongs to the call (RFC 3261 §17.1.1.3).
+
+        Some peers send the latter with the branch of the INVITE: even so, it is the tags that name its call.
+        """
+        if isinstance(server, InviteServer) and not server.receive_ack(now):
             return
         call = self._find_call(ack)
-        if call is not None:
-            call.receive_ack(ack, now)
-        else:
+        if call is None:
             self.stats.stray_acks += 1
+        elif self._may_enter(call, ack, flow):
+            call.receive_ack(ack, now)
 
     def _receive_cancel(self, cancel: Request, flow: Flow, now: float) -> None:
         """200 when its INVITE is known, whether or not it is too late for that (RFC 3261 §9.2)."""
@@ -293,10 +302,10 @@ class UserAgent:
 
     def _receive_new(self, request: Request, flow: Flow, now: float) -> None:
         call = self._find_call(request)
+        if not self._may_enter(call, request, flow):
+            return
         if call is not None:
             refusal = check_capabilities(request) or call.receive_request(request, flow, now)
-        elif not self._is_admitted(request, flow):
-            return
         elif request.to.tag:
             refusal = check_capabilities(request)
             if refusal is None or refusal.status in (405, 489):
@@ -315,8 +324,9 @@ class UserAgent:
         if self.draining:
             return self._unavailable("draining")
         if request.method == "OPTIONS":
-            response = options_response(request, self._ids.tag(), self._context.identity.server)
-            self._context.respond(request, response, flow, now)
+            # RFC 3261 §8.2.7: a ping keeps no state; repeated, it is answered anew with the same tag.
+            response = options_response(request, self._stateless_tag(request), self._context.identity.server)
+            self._wire.send(flow, response.to_bytes())
             return None
         if not self._has_room_for_call:
             return self._unavailable("call_limit")
@@ -333,6 +343,12 @@ class UserAgent:
         return self._context.dialogs.get((request.call_id, local_tag, request.from_.tag or ""))
 
     # Turning away
+
+    def _may_enter(self, call: Call | None, request: Request, flow: Flow) -> bool:
+        """The host a call lives on was let in with it. Another, though it knows the tags, is asked for by the door."""
+        if call is not None and call.flow is not None and call.flow.remote[0] == flow.remote[0]:
+            return True
+        return self._is_admitted(request, flow)
 
     def _is_admitted(self, request: Request, flow: Flow) -> bool:
         """Ask the door. What it turns away is answered here, if at all."""

@@ -27,9 +27,6 @@ class InviteOwner(Protocol):
     def local_tag(self) -> str:
         """The To tag of our answers."""
 
-    def receive_ack(self, ack: Request, now: float) -> None:
-        """The ACK to a 2xx."""
-
     def receive_cancel(self, key: TransactionKey, now: float) -> None:
         """The INVITE of this transaction is taken back."""
 
@@ -55,6 +52,11 @@ class InviteServer(Machine):
     def start(self, now: float) -> None:
         """Send 100 Trying at once: the caller stops repeating its INVITE however long the answer takes."""
         self.send_response(make_response(self.request, 100), now)
+
+    @property
+    def awaits_ack(self) -> bool:
+        """It was refused, and nobody has acknowledged that yet."""
+        return self.state is InviteServerState.COMPLETED
 
     def receive_request(self) -> None:
         """A repeated INVITE. In Accepted and Confirmed it is absorbed (RFC 6026 §7.1)."""

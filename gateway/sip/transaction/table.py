@@ -58,6 +58,11 @@ class TransactionTable:
         """False when requests of strangers are to get 503."""
         return len(self) < self._limit
 
+    @property
+    def unfinished_refusals(self) -> int:
+        """INVITE server transactions in Completed. Counted by a walk: not for every message."""
+        return sum(isinstance(server, InviteServer) and server.awaits_ack for server in self._servers.values())
+
     def find_server(self, request: Request) -> Server | None:
         """The server transaction this request repeats; for an ACK the INVITE it acknowledges."""
         return self._servers.get(server_key(request, "INVITE" if request.method == "ACK" else request.method))

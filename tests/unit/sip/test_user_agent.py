@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.base.errors import LocalProtocolError
 from gateway.sip.admission import Refuse, Silence
-from gateway.sip.events import CallCancelled, CallEnded, CallOffered, EndCause, RequestRefused
+from gateway.sip.events import CallCancelled, CallConfirmed, CallEnded, CallOffered, EndCause, RequestRefused
 from gateway.sip.flow import Flow
 from gateway.sip.message import Request, Response
 from tests.support.sip_peer import (
@@ -47,9 +47,11 @@ def test_options_outside_a_dialog_tell_what_we_can() -> None:
     assert response.headers.get("Server") == "inworld-sip-gateway"
     assert response.to.tag
     (again,) = bench.feed(ping)
-    assert again.to_bytes() == response.to_bytes()
-    bench.advance(33)
+    assert again.to_bytes() == response.to_bytes(), "the tag too, though nothing was kept"
     assert bench.counts() == (0, 0, 0)
+    assert bench.ua.next_deadline() is None
+    (other,) = bench.feed(request("OPTIONS", call_id="2"))
+    assert other.to.tag != response.to.tag
 
 
 @pytest.mark.parametrize("method", ["REGISTER", "SUBSCRIBE", "REFER", "MESSAGE", "PUBLISH", "UPDATE", "INFO"])
@@ -275,6 +277,66 @@ def test_the_door_is_not_asked_again_inside_a_call() -> None:
     assert bench.asked == ["INVITE"]
 
 
+STRANGER = Flow("udp", UDP.local, ("203.0.113.66", 5060))
+
+
+def test_a_stranger_who_knows_the_tags_can_neither_end_nor_change_nor_move_a_call() -> None:
+    bench = UserAgentBench()
+    sent = invite()
+    bench.feed(sent)
+    (offered,) = bench.take_events()
+    assert isinstance(offered, CallOffered)
+    bench.ua.answer(offered.call, ANSWER, bench.now)
+    (ok,) = bench.drain()
+    assert isinstance(ok, Response)
+    bench.admission = Silence("unknown_callers")
+    messages = [
+        ack_for(sent, ok),
+        request("BYE", to_tag=ok.to.tag, cseq=2),
+        invite(to_tag=ok.to.tag, cseq=3, contact="<sip:thief@203.0.113.66>"),
+        request("OPTIONS", to_tag=ok.to.tag, cseq=4),
+    ]
+    for message in messages:
+        assert bench.feed(message, STRANGER) == []
+        assert bench.take_events() == [RequestRefused(message.method, STRANGER, None, "unknown_callers")]
+    bench.feed(ack_for(sent, ok))
+    assert bench.take_events() == [CallConfirmed(offered.call, None)], "the caller's own is heard as before"
+    assert statuses(bench.feed(request("BYE", to_tag=ok.to.tag, cseq=2))) == [200]
+
+
+def test_a_call_may_move_to_another_host_that_the_door_lets_in() -> None:
+    bench = UserAgentBench()
+    sent = invite()
+    bench.feed(sent)
+    (offered,) = bench.take_events()
+    assert isinstance(offered, CallOffered)
+    bench.ua.answer(offered.call, ANSWER, bench.now)
+    (ok,) = bench.drain()
+    assert isinstance(ok, Response)
+    bench.feed(ack_for(sent, ok), STRANGER)
+    assert bench.take_events() == [CallConfirmed(offered.call, None)]
+    assert bench.asked == ["INVITE", "ACK"]
+
+
+def test_refusals_whose_ack_has_not_come_are_counted_for_whoever_wants_to_leave() -> None:
+    bench = UserAgentBench()
+    sent = [invite(call_id=f"call-{number}") for number in range(3)]
+    for message in sent:
+        bench.feed(message)
+    calls = [event.call for event in bench.take_events() if isinstance(event, CallOffered)]
+    assert bench.ua.unfinished_refusals == 0
+    bench.ua.answer(calls[0], ANSWER, bench.now)
+    for call in calls[1:]:
+        bench.ua.reject(call, 503, bench.now)
+    _, refusal, _ = bench.drain()
+    assert isinstance(refusal, Response)
+    assert bench.ua.unfinished_refusals == 2
+    bench.feed(ack_for(sent[1], refusal))
+    assert bench.ua.unfinished_refusals == 1
+    bench.advance(33)
+    assert bench.ua.unfinished_refusals == 0
+
+
 # Draining and limits
 
 
@@ -308,23 +370,22 @@ def test_too_many_calls_get_503_and_the_others_are_not_touched() -> None:
 
 
 def test_too_many_transactions_get_503_but_a_bye_still_ends_its_call() -> None:
-    bench = UserAgentBench(max_transactions=2)
+    bench = UserAgentBench(max_transactions=1)
     bench.feed(invite())
     (offered,) = bench.take_events()
     assert isinstance(offered, CallOffered)
     bench.ua.ring(offered.call, bench.now)
     (ringing,) = bench.drain()
-    bench.feed(request("OPTIONS", call_id="ping"))
-    assert bench.ua.transactions == 2
+    assert bench.ua.transactions == 1
     (refusal,) = bench.feed(invite(call_id="other"))
     assert isinstance(refusal, Response)
     assert refusal.status == 503
     assert "Retry-After" in refusal.headers
-    assert statuses(bench.feed(request("OPTIONS", call_id="ping-2"))) == [200], "answered, but not remembered"
+    assert statuses(bench.feed(request("OPTIONS", call_id="ping"))) == [200]
     bench.take_events()
     assert statuses(bench.feed(request("BYE", to_tag=ringing.to.tag, cseq=2))) == [200, 487]
     assert bench.take_events() == [CallEnded(offered.call, EndCause.BYE)]
-    assert bench.ua.transactions == 2
+    assert bench.ua.transactions == 1, "the BYE was answered, but not remembered"
 
 
 def test_a_flood_from_one_source_fills_no_more_than_the_tables() -> None:

@@ -222,6 +222,23 @@ def test_a_bye_that_reuses_the_number_of_its_invite_still_ends_the_call() -> Non
     assert bench.take_events() == [CallEnded(call, EndCause.BYE)]
 
 
+# ACK
+
+
+@pytest.mark.parametrize("wrong", [{"to_tag": "guess"}, {"to_tag": None}, {"from_tag": "guess"}, {"call_id": "guess"}])
+def test_an_ack_with_the_branch_of_its_invite_must_name_the_call_all_the_same(wrong: dict[str, str | None]) -> None:
+    bench, sent, call, _ = offered()
+    bench.ua.answer(call, ANSWER, bench.now)
+    (response,) = bench.drain()
+    assert isinstance(response, Response)
+    bench.feed(ack_for(sent, response, branch=sent.via.branch, **wrong))
+    assert bench.take_events() == []
+    assert bench.ua.stats.stray_acks == 1
+    assert times(bench.advance(1)) == [0.5], "the 200 is still repeated"
+    bench.feed(ack_for(sent, response, branch=sent.via.branch))
+    assert bench.take_events() == [CallConfirmed(call, None)]
+
+
 # CANCEL
 
 

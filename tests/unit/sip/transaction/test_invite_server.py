@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.sip.flow import Flow
-from gateway.sip.message import Request, make_response
+from gateway.sip.message import make_response
 from gateway.sip.transaction.invite_server import InviteServer, InviteServerState
 from gateway.sip.transaction.machine import TransactionContext, TransactionKey
 from tests.support.sip_peer import TCP, UDP, invite, statuses, times
@@ -14,9 +14,6 @@ from tests.support.transactions import MachineBench
 
 class Owner:
     local_tag = "ours"
-
-    def receive_ack(self, ack: Request, now: float) -> None:
-        raise AssertionError("the table's business")
 
     def receive_cancel(self, key: TransactionKey, now: float) -> None:
         raise AssertionError("the table's business")

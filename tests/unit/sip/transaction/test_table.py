@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.sip.flow import Flow
-from gateway.sip.message import Request, Response, make_response
+from gateway.sip.message import Response, make_response
 from gateway.sip.transaction.machine import TransactionContext, TransactionKey
 from gateway.sip.transaction.table import RequestFailure, TransactionTable, server_key
 from tests.support.sip_peer import TCP, UDP, ack_for, invite, request, respond
@@ -25,8 +25,6 @@ class Owner:
 
     def request_failed(self, failure: RequestFailure, now: float) -> None:
         self.failures.append(failure)
-
-    def receive_ack(self, ack: Request, now: float) -> None: ...
 
     def receive_cancel(self, key: TransactionKey, now: float) -> None: ...
 
