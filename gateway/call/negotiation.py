@@ -131,4 +131,5 @@ class Negotiator:
             ptime_ms=audio.ptime_ms,
             reorder_ms=self._reorder_ms,
             direction=audio.direction,
+            signalling_host=self._signalling_host or None,
         )
