@@ -32,7 +32,7 @@ def load_scenario(path: Path | str | None = None) -> Scenario:
     try:
         return Scenario.model_validate(_with_absolute_paths(document or {}, file.parent.resolve()))
     except ValidationError as error:
-        raise SettingsError([_describe(file, document, fault) for fault in error.errors()]) from error
+        raise SettingsError(_describe_all(file, document, error)) from error
 
 
 def packaged_scenario(name: str) -> Scenario:
@@ -77,18 +77,76 @@ def _absolute(said: Any, base: Path) -> Any:
     return str(base / said) if isinstance(said, str) and is_file_name(said) else said
 
 
-def _describe(file: Path, document: Any, fault: Any) -> str:
-    place: Place = tuple(fault["loc"])
-    if fault["type"] == "extra_forbidden":
+def _describe_all(file: Path, document: Any, error: ValidationError) -> list[str]:
+    """One text for each fault, in the order of the file."""
+    found = {_locate(document, fault) for fault in error.errors(include_url=False)}
+    return [
+        f"{file}:{line}: {dotted}: {reason}" if dotted else f"{file}:{line}: {reason}"
+        for line, dotted, reason in sorted(found)
+    ]
+
+
+def _locate(document: Any, fault: Any) -> tuple[int, str, str]:
+    """Line, dotted key and what is wrong there."""
+    place, kind = _place(tuple(fault["loc"])), fault["type"]
+    if kind == "extra_forbidden":
         reason = "no such key" + _nearest(str(place[-1]), _keys_at(place[:-1]))
+    elif place[-1:] == _EITHER_WAY:
+        reason = "neither a mapping nor text; write {name: value}, or text in quotes"
+    elif kind == "value_error":
+        reason = str(fault["ctx"]["error"])
     else:
-        reason = str(fault["msg"]).removeprefix("Value error, ")
-    return _line(file, document, place, reason)
+        reason = _WORDS.get(kind, "refused; docs/emulator.md says what may stand here").format_map(
+            _plain(fault.get("ctx", {}))
+        )
+    return _line_number(document, place), ".".join(str(part) for part in place), reason
 
 
-def _line(file: Path, document: Any, place: Place, reason: str) -> str:
-    dotted = ".".join(str(part) for part in place)
-    return f"{file}:{_line_number(document, place)}: {dotted}: {reason}" if dotted else f"{file}:1: {reason}"
+def _plain(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Bounds as somebody would write them: 20 and not 20.0."""
+    return {key: f"{value:g}" if isinstance(value, float) else value for key, value in context.items()}
+
+
+def _place(location: Place) -> Place:
+    """Where the fault is in the file: pydantic's location goes on with the name of the type it tried."""
+    cut = location.index(_EITHER_WAY[0]) + 1 if _EITHER_WAY[0] in location else len(location)
+    return location[:cut]
+
+
+_EITHER_WAY = ("arguments",)
+"""The one key that takes values of two shapes; each is tried, and each refuses."""
+
+_LIST = 'not a list; write [ … ], or lines that begin with "- "'
+_TEXT = "not text; put it in quotes"
+_WHOLE = "not a whole number; write one, without quotes"
+_NUMBER = "not a number; write one, without quotes"
+_SWITCH = "neither true nor false; write one of them"
+_MAPPING = "not a mapping; write {{name: value}}, or indented lines of name: value"
+
+_WORDS = {
+    "tuple_type": _LIST,
+    "list_type": _LIST,
+    "string_type": _TEXT,
+    "string_unicode": "broken text; write half characters (\\\\ud800 …) as whole ones",
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_parsing_size": _WHOLE,
+    "int_from_float": _WHOLE,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "finite_number": _NUMBER,
+    "bool_type": _SWITCH,
+    "bool_parsing": _SWITCH,
+    "literal_error": "not a choice here; write {expected}",
+    "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING,
+    "dict_type": _MAPPING,
+    "greater_than_equal": "too small; write {ge} or more",
+    "less_than_equal": "too large; write {le} or less",
+    "string_too_short": "empty; write some text",
+    "missing": "missing; add it",
+}
+"""What each of pydantic's findings means to somebody who edits the file."""
 
 
 def _line_number(document: Any, place: Place) -> int:

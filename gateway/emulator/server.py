@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket as sockets
 import ssl
 import time
 import weakref
@@ -19,7 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from gateway.base.clock import utc_now
-from gateway.base.errors import SettingsError
+from gateway.base.errors import GatewayError, SettingsError
 from gateway.base.ids import IdSource
 from gateway.emulator.admission import SESSION_PATH, Admitted, Turned, judge_upgrade
 from gateway.emulator.conversation import CloseRequested, Conversation
@@ -269,11 +271,30 @@ class _Session:
 
 
 async def run_emulator(listen: str = DEFAULT_LISTEN, scenario_path: Path | str | None = None, **options: Any) -> None:
-    """Serve until cancelled, for `gateway emulate`. Raises SettingsError for what it is given, OSError for the port."""
+    """Serve until cancelled, for `gateway emulate`.
+
+    Raises SettingsError for what it is given, GatewayError when the address cannot be had.
+    """
     host, port = split_listen(listen)
-    async with Emulator(load_scenario(scenario_path), host, port, **options) as emulator:
+    emulator = Emulator(load_scenario(scenario_path), host, port, **options)
+    try:
+        await emulator.start()
+    except OSError as error:
+        raise GatewayError(
+            f"--listen: cannot listen on {listen}: {_reason(error)}; stop what uses it or give another"
+        ) from error
+    try:
         _log.info("emulator listening", url=emulator.url, scenario=str(scenario_path or "default"))
         await asyncio.get_running_loop().create_future()
+    finally:
+        await emulator.stop()
+
+
+def _reason(error: OSError) -> str:
+    # The event loops word it each in their own way, around the address that we have named already.
+    if error.errno is None or isinstance(error, sockets.gaierror):
+        return str(error.strerror or error).lower()
+    return os.strerror(error.errno).lower()
 
 
 def split_listen(listen: str) -> tuple[str, int]:

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import json
 import re
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.base.errors import SettingsError
 from gateway.emulator.recordings import write_wav
-from gateway.emulator.scenario import Scenario
+from gateway.emulator.scenario import Scenario, SocketDrop, TextReaction, Tone, ToolCall
 from gateway.emulator.scenario_file import SCENARIOS, load_scenario, packaged_scenario
 
 
@@ -76,7 +81,7 @@ def test_every_fault_is_reported_at_once_with_its_line(tmp_path: Path) -> None:
         "  drop_socket: {aftr: response.done}\n",
     )
     faults = faults_of(path)
-    assert [fault.split(":")[0] for fault in sorted(faults)] == ["1", "3", "4", "6", "7", "9", "9"]
+    assert [fault.split(":")[0] for fault in faults] == ["1", "3", "4", "6", "7", "9", "9"]
     text = "\n".join(faults)
     assert "greting: no such key; did you mean greeting?" in text
     assert "turns.0.say: there is no voice named 'demo_answr'; did you mean 'demo_answer'?" in text
@@ -84,6 +89,63 @@ def test_every_fault_is_reported_at_once_with_its_line(tmp_path: Path) -> None:
     assert "turns.2: say what happens" in text
     assert "pace.speed" in text
     assert "drop_socket.aftr: no such key; did you mean after?" in text
+
+
+def test_faults_are_in_plain_words_with_a_remedy_and_in_the_files_order(tmp_path: Path) -> None:
+    text = """\
+pace: {speed: fast, latency_ms: 1.5}
+seed: []
+turns:
+  - {echo: perhaps}
+  - tone: {hz: 5}
+  - {tool: {name: "", arguments: 5}}
+  - say: 5
+  - word
+texts: {contains: 5}
+transcripts:
+  - [5]
+faults:
+  reject_upgrade: 404
+  late_deltas: 60
+limits: 5
+"""
+    assert faults_of(write(tmp_path / "s.yaml", text)) == [
+        "1: pace.latency_ms: not a whole number; write one, without quotes",
+        "1: pace.speed: not a number; write one, without quotes",
+        "2: seed: not a whole number; write one, without quotes",
+        "4: turns.0.echo: neither true nor false; write one of them",
+        "5: turns.1.tone.hz: too small; write 20 or more",
+        "5: turns.1.tone.ms: missing; add it",
+        "6: turns.2.tool.0.arguments: neither a mapping nor text; write {name: value}, or text in quotes",
+        "6: turns.2.tool.0.name: empty; write some text",
+        "7: turns.3.say.0: not text; put it in quotes",
+        "8: turns.4: not a mapping; write {name: value}, or indented lines of name: value",
+        '9: texts: not a list; write [ … ], or lines that begin with "- "',
+        "11: transcripts.0: not text; put it in quotes",
+        "13: faults.reject_upgrade: not a choice here; write 400, 401, 403, 429, 500 or 503",
+        "14: faults.late_deltas: too large; write 50 or less",
+        "15: limits: not a mapping; write {name: value}, or indented lines of name: value",
+    ]
+
+
+KEYS = sorted({name for part in (Scenario, TextReaction, Tone, ToolCall, SocketDrop) for name in part.model_fields})
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(Scenario.model_fields)), JSON, max_size=5))
+def test_no_fault_is_left_in_the_validators_own_words(scenario: dict[str, Any]) -> None:
+    said: list[str] = []
+    with tempfile.TemporaryDirectory() as directory:
+        path = write(Path(directory) / "s.yaml", json.dumps(scenario))
+        try:
+            load_scenario(path)
+        except SettingsError as error:
+            said = error.faults
+    assert not [fault for fault in said if "Input should" in fault or "refused; docs" in fault]
 
 
 def test_an_unknown_key_far_from_any_other_lists_the_known_ones(tmp_path: Path) -> None:

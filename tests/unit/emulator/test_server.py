@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
 
-from gateway.base.errors import SettingsError
+from gateway.base.errors import GatewayError, SettingsError
 from gateway.emulator.server import Emulator, run_emulator, split_listen
 
 
@@ -39,6 +40,21 @@ async def test_running_serves_until_it_is_cancelled() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_taken_port_is_named_with_a_remedy() -> None:
+    async with Emulator() as first:
+        listen = f"127.0.0.1:{first.port}"
+        words = f"--listen: cannot listen on {listen}: address already in use; stop what uses it or give another"
+        with pytest.raises(GatewayError, match=f"^{re.escape(words)}$"):
+            await run_emulator(listen)
+
+
+async def test_a_foreign_address_is_no_surprise_either() -> None:
+    with pytest.raises(GatewayError, match=r"on 203\.0\.113\.9:0: cannot assign requested address; "):
+        await run_emulator("203.0.113.9:0")
+    with pytest.raises(GatewayError, match=r"on no-such-host\.invalid:0: [a-z ]+; "):
+        await run_emulator("no-such-host.invalid:0")
 
 
 async def test_a_faulty_scenario_is_reported_before_listening(tmp_path: Path) -> None:
