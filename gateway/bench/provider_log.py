@@ -11,8 +11,6 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-MILLION = 1_000_000
-
 
 @dataclass(slots=True)
 class ProviderRecord:

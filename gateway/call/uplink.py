@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-BYTES_PER_MS = 8
-"""G.711: 8000 samples a second, one byte each."""
+from gateway.media.codec.g711 import BYTES_PER_MS
 
 
 class Uplink:
@@ -21,7 +20,6 @@ class Uplink:
         self._silence = bytes([silence])
         self._gathered = bytearray()
         self.is_silenced = False
-        self.sent_ms = 0
 
     def receive_audio(self, payload: bytes) -> None:
         """One piece of the caller's timeline, in order and without holes."""
@@ -30,5 +28,4 @@ class Uplink:
         while len(gathered) >= self._chunk_bytes:
             chunk = bytes(gathered[: self._chunk_bytes])
             del gathered[: self._chunk_bytes]
-            self.sent_ms += self._chunk_bytes // BYTES_PER_MS
             self._send_chunk(chunk)

@@ -59,7 +59,6 @@ class RtpLeg:
         self.port: int = self._socket.getsockname()[1]
         self.sent: list[Sent] = []
         self.heard: list[Heard] = []
-        self.last_voice_at: float | None = None
 
     def start(self, remote: tuple[str, int]) -> None:
         """The call is answered: begin to send there, and to listen."""
@@ -112,10 +111,7 @@ class RtpLeg:
             return
         payload = self._voice.popleft() if self._voice else self._silence
         self._send(self._payload_type, timestamp, payload, marker=frame == 0)
-        now = time.monotonic()
-        self.sent.append(Sent(now, payload))
-        if payload is not self._silence:
-            self.last_voice_at = now
+        self.sent.append(Sent(time.monotonic(), payload))
 
     def _send(self, payload_type: int, timestamp: int, payload: bytes, *, marker: bool) -> None:
         second = (0x80 if marker else 0) | payload_type

@@ -44,11 +44,6 @@ class ResponseArbiter:
         """Whether a response is to come that we asked for: in flight or waiting."""
         return self._in_flight is not None or bool(self._waiting)
 
-    @property
-    def has_waiting(self) -> bool:
-        """Whether a request waits for its turn."""
-        return bool(self._waiting)
-
     def request(self, request: ResponseRequest) -> None:
         """Asks for a response. Several requests without instructions are one."""
         if request not in self._waiting:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.base.serial import ExtendedSequence, distance16, distance32
+from gateway.base.serial import distance16, distance32
 
 
 def test_distances_cross_the_wrap_in_both_directions() -> None:
@@ -21,14 +21,3 @@ def test_a_16_bit_distance_undoes_its_own_step(start: int, step: int) -> None:
 @given(st.integers(0, 0xFFFF_FFFF), st.integers(-(2**31), 2**31 - 1))
 def test_a_32_bit_distance_undoes_its_own_step(start: int, step: int) -> None:
     assert distance32(start, (start + step) & 0xFFFF_FFFF) == step
-
-
-@given(st.integers(0, 65535), st.lists(st.integers(-100, 1000), max_size=300))
-def test_extended_sequence_follows_a_true_counter(first: int, steps: list[int]) -> None:
-    extended = ExtendedSequence(first)
-    truth = highest = first
-    for step in steps:
-        truth = max(highest + step, 0)
-        assert extended.extend(truth & 0xFFFF) == truth or truth < 0
-        highest = max(highest, truth)
-        assert extended.highest == highest

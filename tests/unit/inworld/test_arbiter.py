@@ -28,7 +28,8 @@ def test_a_request_goes_out_and_the_next_waits_for_its_response() -> None:
 def test_plain_requests_are_one() -> None:
     arbiter = asked(PLAIN, PLAIN, ResponseRequest())
     assert arbiter.take_next() == PLAIN
-    assert not arbiter.has_waiting
+    arbiter.started()
+    assert arbiter.take_next() is None
 
 
 @pytest.mark.parametrize("obstacle", ["is_cancelling", "is_blocked"])
@@ -75,7 +76,8 @@ def test_a_held_plain_request_is_served_by_any_response() -> None:
     arbiter.started()
     arbiter.finished()
     assert arbiter.take_next() is GREETING
-    assert not arbiter.has_waiting
+    arbiter.started()
+    assert arbiter.take_next() is None
 
 
 def test_a_doomed_create_is_told_when_it_starts_and_only_then() -> None:
