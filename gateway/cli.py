@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
 from gateway import __version__
 from gateway.base.errors import GatewayError, SettingsError
+
+if TYPE_CHECKING:
+    from gateway.settings.schema import Settings
+
+T = TypeVar("T")
 
 USAGE_ERROR = 2
 
@@ -92,7 +98,7 @@ def version() -> None:
     print(f"inworld-sip-gateway {__version__} (Python {sys.version.split()[0]})")
 
 
-def _load(config: Path) -> Any:
+def _load(config: Path) -> Settings:
     from gateway.call.profile import agent_faults
     from gateway.settings.load import load_settings
 
@@ -104,7 +110,7 @@ def _load(config: Path) -> Any:
         _fail(f"{config}: {len(error.faults)} fault(s); nothing was started")
 
 
-def _run(main: Any) -> Any:
+def _run(main: Coroutine[Any, Any, T]) -> T:
     """Runs a coroutine on uvloop. Our own errors are told in one line; anything else is a bug and shows its trace."""
     import asyncio
 
