@@ -8,7 +8,7 @@ from gateway.base.errors import LocalProtocolError
 
 
 class CallState(enum.Enum):
-    """Where a call is in its life. ``queued`` and ``dialing`` belong to outbound calls."""
+    """Where a call is in its life."""
 
     RINGING = "ringing"
     ANSWERING = "answering"
@@ -19,7 +19,7 @@ class CallState(enum.Enum):
 
 TRANSITIONS: dict[CallState, frozenset[CallState]] = {
     CallState.RINGING: frozenset({CallState.ANSWERING, CallState.ENDED}),
-    CallState.ANSWERING: frozenset({CallState.TALKING, CallState.HELD, CallState.ENDED}),
+    CallState.ANSWERING: frozenset({CallState.TALKING, CallState.ENDED}),
     CallState.TALKING: frozenset({CallState.HELD, CallState.ENDED}),
     CallState.HELD: frozenset({CallState.TALKING, CallState.ENDED}),
     CallState.ENDED: frozenset(),

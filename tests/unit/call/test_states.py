@@ -21,3 +21,5 @@ def test_every_living_state_can_end_and_the_end_is_final() -> None:
 def test_a_step_outside_the_table_is_our_own_fault() -> None:
     with pytest.raises(LocalProtocolError, match="ringing cannot become talking"):
         move(CallState.RINGING, CallState.TALKING)
+    with pytest.raises(LocalProtocolError, match="answering cannot become held"):
+        move(CallState.ANSWERING, CallState.HELD)
