@@ -75,6 +75,7 @@ class Receiver:
         """The counters, brought up to date."""
         if self._present_ssrc >= 0:
             self._statistics.highest = self._reorder.highest
+        self._statistics.excess_digits = self._events.excess
         return self._statistics
 
     def receive(self, datagram: bytes | memoryview, source: Address, now: float) -> None:

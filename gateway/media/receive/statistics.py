@@ -30,6 +30,8 @@ class ReceiveStatistics:
     comfort_noise: int = 0
     events: int = 0
     """Telephone-event packets, repetitions included."""
+    excess_digits: int = 0
+    """Presses that came faster than anybody dials, and were not told."""
     unknown_payload_types: int = 0
     malformed: int = 0
     rtcp_on_rtp_port: int = 0

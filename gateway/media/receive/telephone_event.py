@@ -22,6 +22,11 @@ SILENCE_S = 0.2
 LONG_PRESS_TS = 8000
 """One second of the 8000 Hz clock."""
 
+MAX_BLOCKS = 4
+"""Blocks read of one packet: senders pack few, and a datagram has room for hundreds."""
+DIGITS_PER_S = 20
+"""Presses told at most, and as many at once after a pause: twice as fast as the fastest diallers."""
+
 _SEGMENT_TS = 0xFFFF
 """The longest duration one segment can say; the next continues behind it (RFC 4733 §2.5.1.3)."""
 _BLOCK = struct.Struct(">BBH")
@@ -59,17 +64,22 @@ class TelephoneEventDecoder:
     def __init__(self) -> None:
         self.ignored = 0
         """Blocks that are broken or stand for other events than the sixteen keys."""
+        self.excess = 0
+        """Presses not told because they came faster than ``DIGITS_PER_S``."""
         self.deadline: float | None = None
         """When the present press counts as ended for want of packets."""
         self._press: _Press | None = None
         self._ended: deque[tuple[int, int]] = deque(maxlen=8)
+        self._allowance = float(DIGITS_PER_S)
+        self._allowance_at = 0.0
 
     def receive(self, timestamp: int, payload: bytes, has_marker: bool, now: float) -> list[DigitPressed]:
         """One packet's payload: usually one block; several follow each other in time (RFC 4733 §2.5.1.5)."""
         pressed: list[DigitPressed] = []
         if len(payload) < _BLOCK.size:
             self.ignored += 1
-        for offset in range(0, len(payload) - 3, _BLOCK.size):
+        self.ignored += max(len(payload) // _BLOCK.size - MAX_BLOCKS, 0)
+        for offset in range(0, min(len(payload) - 3, MAX_BLOCKS * _BLOCK.size), _BLOCK.size):
             event, flags, duration_ts = _BLOCK.unpack_from(payload, offset)
             is_last = offset + 2 * _BLOCK.size > len(payload)
             if event < len(DIGITS):
@@ -79,14 +89,23 @@ class TelephoneEventDecoder:
             else:
                 self.ignored += 1
             timestamp = (timestamp + duration_ts) & 0xFFFF_FFFF
-        return pressed
+        return self._ration(pressed, now) if pressed else pressed
 
     def handle_timeout(self, now: float) -> list[DigitPressed]:
         """Tells a press whose packets stopped coming without an end."""
         pressed: list[DigitPressed] = []
         if self.deadline is not None and now >= self.deadline:
             self._end(pressed)
-        return pressed
+        return self._ration(pressed, now) if pressed else pressed
+
+    def _ration(self, pressed: list[DigitPressed], now: float) -> list[DigitPressed]:
+        """No finger and no dialler is faster: what exceeds the rate is counted, not told."""
+        refilled = self._allowance + (now - self._allowance_at) * DIGITS_PER_S
+        self._allowance, self._allowance_at = min(refilled, float(DIGITS_PER_S)), now
+        told = pressed[: int(self._allowance)]
+        self._allowance -= len(told)
+        self.excess += len(pressed) - len(told)
+        return told
 
     def _receive_block(self, seen: _Press, has_ended: bool, has_marker: bool, pressed: list[DigitPressed]) -> None:
         if (seen.event, seen.start_ts) in self._ended:

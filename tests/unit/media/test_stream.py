@@ -91,6 +91,15 @@ def test_a_telephone_event_latches_nobody(call: Call) -> None:
     assert call.ear.digits == ["7"]
 
 
+def test_a_flood_of_digits_is_rationed_and_counted(call: Call) -> None:
+    call.stream.receive_datagram(call.caller.audio(), ADDRESS, 1.0)
+    for step in range(1000):
+        event = call.caller.event(step % 10, 160, end=True, marker=True, start=step * 400)
+        call.stream.receive_datagram(event, ADDRESS, 1.0 + step * 0.01)
+    assert 200 <= len(call.ear.digits) <= 221
+    assert call.stream.statistics.excess_digits == 1000 - len(call.ear.digits)
+
+
 def test_the_host_of_the_signalling_may_change_with_a_re_invite(call: Call) -> None:
     call.stream.update(agreed(signalling_host=NATTED[0]), 1.0)
     call.stream.receive_datagram(call.caller.audio(), NATTED, 1.01)

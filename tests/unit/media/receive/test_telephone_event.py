@@ -235,3 +235,29 @@ def test_each_press_counts_once_when_any_of_its_packets_arrives(
     keypad.wait(1.0)
     arrived = {position for _, position, _, _ in arriving}
     assert sorted(keypad.digits) == sorted(DIGITS[keys[position]] for position in arrived)
+
+
+def test_of_a_packet_only_four_blocks_are_read(keypad: Keypad) -> None:
+    keypad.packet(1000, b"".join(block(5 + index % 2, 160, end=True) for index in range(500)))
+    assert keypad.digits == "5656"
+    assert keypad.decoder.ignored == 496
+
+
+def test_a_second_of_fast_dialling_at_once_is_told_and_what_exceeds_it_counted(keypad: Keypad) -> None:
+    keypad.now = 10.0
+    for index in range(50):
+        keypad.pressed += keypad.decoder.receive(1000 + index * 800, block(index % 10, 400, end=True), True, 10.0)
+    assert keypad.digits == "01234567890123456789"
+    assert keypad.decoder.excess == 30
+    keypad.now = 10.5
+    keypad.press(11, 90_000)
+    assert keypad.digits.endswith("#")
+
+
+@given(st.lists(st.integers(0, 400), min_size=1, max_size=200))
+def test_nothing_that_is_dialled_twenty_times_a_second_or_slower_is_rationed(extra_ms: list[int]) -> None:
+    decoder, now, told = TelephoneEventDecoder(), 5.0, 0
+    for index, pause_ms in enumerate(extra_ms):
+        now += 0.0501 + pause_ms / 1000
+        told += len(decoder.receive(1000 + index * 800, block(index % 16, 400, end=True), True, now))
+    assert (told, decoder.excess) == (len(extra_ms), 0)
