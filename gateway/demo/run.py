@@ -1,7 +1,8 @@
 """``gateway demo``: one whole conversation over real sockets on loopback, judged by what was heard.
 
-The emulator speaks for the provider, the gateway is the one that ``gateway serve`` runs, and the caller is a telephone
-of its own. Every step is judged from the audio that arrived at one end or the other, never from what was sent.
+The emulator speaks for the provider, the gateway is the one that ``gateway serve`` runs, and the caller's telephone is
+made of the gateway's own SIP user agent (SIPp and baresip, in tests/interop, are the independent telephones). Every
+step is judged from the audio that arrived at one end or the other, never from what was sent.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from gateway.base.errors import GatewayError
 from gateway.daemon import Gateway
 from gateway.demo.phone import Phone
 from gateway.demo.recording import heard_samples, write_stereo
@@ -39,6 +41,7 @@ async def run_demo(out: Path) -> int:
     """Runs the conversation, writes the recordings and the picture, prints the table. 0: every step happened."""
     configure_logs(level="warning")
     console = Console()
+    _make_folder(out)
     async with Emulator(packaged_scenario("demo"), record=True) as emulator:
         gateway = Gateway(demo_settings(emulator.url))
         await gateway.start()
@@ -54,11 +57,20 @@ async def run_demo(out: Path) -> int:
         finally:
             await gateway.stop()
     demo.judge_end(gateway)
-    files = demo.write(out)
     demo.report.print(console)
+    files = demo.write(out)
     for line in files:
         console.print(line, highlight=False, soft_wrap=True)
     return 0 if demo.report.is_complete else 1
+
+
+def _make_folder(out: Path) -> None:
+    """Before the conversation: half a minute later is late to learn that there is no place for it."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise GatewayError(f"--out {out}: cannot be written ({reason}); name another folder") from error
 
 
 def demo_settings(provider_url: str) -> Settings:
@@ -124,7 +136,7 @@ class Demo:
         self.report.add(
             "greeting heard",
             heard > ENOUGH,
-            f"first voice {max(first_voice_ms, 0.0):.0f} ms after the answer, {heard:.0%} of it heard",
+            f"first voice {first_voice_ms:.0f} ms after the answer, {heard:.0%} of it heard",
         )
 
     async def _ask_and_listen(self, name: str, voice: str, *, response: int) -> None:
@@ -139,7 +151,8 @@ class Demo:
         self.report.add(
             "answer heard",
             heard > ENOUGH,
-            f"{heard:.0%} of it heard, {turn.total_ms:.0f} ms after the question, {turn.gateway_ms:.1f} ms of it ours",
+            f"{heard:.0%} of it heard, {turn.total_ms:.0f} ms after the question; "
+            f"{turn.return_ms:.1f} ms from the provider's first audio to the telephone",
         )
 
     async def _ask_and_interrupt(self) -> None:
@@ -188,7 +201,8 @@ class Demo:
         self.report.add(
             "agent falls silent when spoken over",
             latency_ms <= INTERRUPTION_LIMIT_MS and record.responses[2].status == "cancelled",
-            f"last packet of the old voice {latency_ms:+.1f} ms from the provider's speech_started",
+            f"last packet of the old voice {abs(latency_ms):.1f} ms {'before' if latency_ms < 0 else 'after'} "
+            "the provider announced speech_started",
         )
         truncation = record.truncations[-1] if record.truncations else None
         began = record.responses[2].first_audio_at or 0.0
@@ -279,7 +293,6 @@ class Demo:
             out / "caller-as-the-provider-heard-it.wav",
             out / "turns.png",
         )
-        out.mkdir(parents=True, exist_ok=True)
         write_stereo(both, phone.sent, phone.heard, "PCMU")
         lines = [f"{both}: the caller on the left, the agent on the right, as they crossed the wire"]
         if self._session is not None:

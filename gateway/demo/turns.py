@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+_VISIBLE_MS = 1.0
+"""A stage shorter than this has no width in the picture, and so no place in its legend."""
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -23,7 +26,12 @@ class Turn:
     first_rtp: float
     """The caller's telephone received the first of it."""
 
-    STAGES = ("end of turn noticed", "answer begun", "first voice sent", "first voice at the caller")
+    STAGES = (
+        "provider waits for the end of the turn",
+        "provider begins an answer",
+        "provider's first voice",
+        "gateway, to the caller's ear",
+    )
 
     def stages_ms(self) -> list[float]:
         """How long each of STAGES took; they add up to ``total_ms``."""
@@ -42,8 +50,11 @@ class Turn:
         return (self.first_rtp - self.last_voiced_frame) * 1000
 
     @property
-    def gateway_ms(self) -> float:
-        """The gateway's own share of the way back: provider's first audio to the first RTP packet at the caller."""
+    def return_ms(self) -> float:
+        """The way back alone: provider's first audio to the first RTP packet at the caller.
+
+        The way there, up to one uplink chunk, is within the first stage, which only the provider can see the end of.
+        """
         return (self.first_rtp - self.first_audio) * 1000
 
 
@@ -61,11 +72,12 @@ def draw_waterfall(turns: Sequence[Turn], path: Path) -> bool:
     left = [0.0] * len(turns)
     for index, stage in enumerate(Turn.STAGES):
         widths = [turn.stages_ms()[index] for turn in turns]
-        axes.barh(names, widths, left=left, label=stage)
+        axes.barh(names, widths, left=left, label=stage if max(widths, default=0) >= _VISIBLE_MS else None)
         left = [start + width for start, width in zip(left, widths, strict=True)]
     for row, (turn, end) in enumerate(zip(turns, left, strict=True)):
         axes.text(end + 10, row, f"{turn.total_ms:.0f} ms", va="center")
     axes.set_xlim(0, max(left, default=1) * 1.12)
+    axes.set_title("Where the reaction time goes (emulated provider)")
     axes.set_xlabel("milliseconds after the caller's last voiced frame")
     axes.invert_yaxis()
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3), ncol=2, frameon=False)

@@ -39,3 +39,10 @@ async def test_two_demos_beside_each_other_complete_and_leave_recordings(tmp_pat
         loud = np.abs(stereo.astype(int)).max(axis=0)
         assert loud.min() > 2000, "both sides are heard"
         assert (tmp_path / name / "turns.png").stat().st_size > 5000
+
+
+async def test_a_folder_that_cannot_be_written_is_told_before_the_conversation() -> None:
+    code, output = await run(Path("/proc/no-such-folder"))
+    assert code == 1
+    assert "--out /proc/no-such-folder: cannot be written" in output
+    assert "calling" not in output
