@@ -131,6 +131,19 @@ class UserAgent:
         self.stats.flows_failed += 1
         self._table.flow_failed(flow, now)
 
+    def send_failed(self, flow: Flow, data: bytes, now: float) -> None:
+        """The edge could not deliver this message.
+
+        A datagram that is too long, or has no route, says nothing of the others: only its own request has failed. A
+        connection that takes no more takes nothing. A response is lost, no more: its request will be repeated, or not.
+        """
+        if data.startswith(_STATUS_LINE):
+            return
+        if flow.is_reliable:
+            self.flow_failed(flow, now)
+        else:
+            self._table.request_failed(data, now)
+
     def handle_timeout(self, now: float) -> None:
         """Fire whatever is due."""
         self._table.handle_timeout(now)

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Protocol
 
 from gateway.sip.flow import DEFAULT_PORT, Flow
-from gateway.sip.message import Request, Response
+from gateway.sip.message import Request, Response, parse_message
 from gateway.sip.transaction.invite_client import InviteClient
 from gateway.sip.transaction.invite_server import InviteOwner, InviteServer
 from gateway.sip.transaction.machine import Machine, TransactionContext, TransactionKey
@@ -109,7 +109,7 @@ class TransactionTable:
 
     def send_request(self, request: Request, flow: Flow, now: float, owner: ResponseOwner) -> Client:
         """Start a client transaction for a request of ours (never an ACK)."""
-        key = ("client", request.via.branch or "", request.method)
+        key = _client_key(request, request.method)
         client: Client
         if request.method == "INVITE":
             client = InviteClient(key, request, flow, self._context)
@@ -127,7 +127,7 @@ class TransactionTable:
 
     def receive_response(self, response: Response, now: float) -> bool:
         """False when the response belongs to no transaction of ours and is dropped (RFC 6026 §8.9)."""
-        found = self._clients.get(("client", response.via.branch or "", response.cseq.method))
+        found = self._clients.get(_client_key(response, response.cseq.method))
         if found is None:
             return False
         client, owner = found
@@ -138,10 +138,19 @@ class TransactionTable:
     def flow_failed(self, flow: Flow, now: float) -> None:
         """Requests sent on ``flow`` will not arrive. Server transactions stay (RFC 6026 §7.1): the peer may return."""
         for key in list(self._on_flow.get(flow, ())):
-            client, owner = self._clients[key]
-            if client.awaits_final:
-                client.terminate()
-                owner.request_failed(RequestFailure.FLOW, now)
+            self._give_up(key, now)
+
+    def request_failed(self, data: bytes, now: float) -> None:
+        """This request of ours will not arrive. An ACK that does not is asked for by the next repeated response."""
+        request = parse_message(data)
+        if isinstance(request, Request):
+            self._give_up(_client_key(request, request.method), now)
+
+    def _give_up(self, key: TransactionKey, now: float) -> None:
+        client, owner = self._clients.get(key, (None, None))
+        if client is not None and owner is not None and client.awaits_final:
+            client.terminate()
+            owner.request_failed(RequestFailure.FLOW, now)
 
     def handle_timeout(self, now: float) -> None:
         """Fire every timer that is due."""
@@ -178,6 +187,11 @@ class TransactionTable:
             keys.discard(machine.key)
             if not keys:
                 del self._on_flow[machine.flow]
+
+
+def _client_key(message: Request | Response, method: str) -> TransactionKey:
+    """RFC 3261 §17.1.3: branch and method, which tells a CANCEL from its INVITE."""
+    return ("client", message.via.branch or "", method)
 
 
 def server_key(request: Request, method: str) -> TransactionKey:

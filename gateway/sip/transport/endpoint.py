@@ -212,9 +212,12 @@ class Endpoint:
         outgoing = self.user_agent.take_outgoing()
         for flow, data in outgoing:
             if not self._send(flow, data):
-                self.stats.send_failures += 1
-                self.user_agent.flow_failed(flow, time.monotonic())
+                self._note_failure(flow, data)
         return bool(outgoing)
+
+    def _note_failure(self, flow: Flow, data: bytes) -> None:
+        self.stats.send_failures += 1
+        self.user_agent.send_failed(flow, data, time.monotonic())
 
     def _send(self, flow: Flow, data: bytes) -> bool:
         if flow.transport == "tcp":
@@ -297,7 +300,6 @@ class Endpoint:
         self.user_agent.receive_unreadable(error, flow)
         self.drive()
 
-    def _fail(self, flow: Flow) -> None:
-        self.stats.send_failures += 1
-        self.user_agent.flow_failed(flow, time.monotonic())
+    def _fail(self, flow: Flow, data: bytes) -> None:
+        self._note_failure(flow, data)
         self.drive()

@@ -24,12 +24,11 @@ class _Opening:
 
     local_host: str
     """Our address that the peer knows: it may let in no other."""
-    flows: list[Flow] = field(default_factory=list)
-    messages: list[bytes] = field(default_factory=list)
+    messages: list[tuple[Flow, bytes]] = field(default_factory=list)
 
 
 class TcpConnections:
-    """Finds or opens the connection a flow wants. Reports messages, broken streams and failed flows."""
+    """Finds or opens the connection a flow wants. Reports messages, broken streams and what could not be sent."""
 
     def __init__(
         self,
@@ -38,7 +37,7 @@ class TcpConnections:
         *,
         on_message: Callable[[bytes, Flow], None],
         on_broken: Callable[[SipParseError, Flow], None],
-        on_failed: Callable[[Flow], None],
+        on_failed: Callable[[Flow, bytes], None],
         on_opened: Callable[[], None],
         hears: Callable[[Flow], bool],
     ) -> None:
@@ -166,9 +165,7 @@ class TcpConnections:
             task.add_done_callback(self._tasks.discard)
         if len(opening.messages) >= self._limits.waiting_messages:
             return False
-        opening.messages.append(data)
-        if flow not in opening.flows:
-            opening.flows.append(flow)
+        opening.messages.append((flow, data))
         return True
 
     async def _connect(self, target: SocketAddress) -> None:
@@ -186,7 +183,7 @@ class TcpConnections:
         opening = self._opening.pop(target)
         if connection is not None and connection.is_usable:
             self._stats.connections_opened += 1
-            if all(connection.write(message) for message in opening.messages):
+            if all(connection.write(data) for _, data in opening.messages):
                 return
-        for flow in opening.flows:
-            self._on_failed(flow)
+        for flow, data in opening.messages:
+            self._on_failed(flow, data)

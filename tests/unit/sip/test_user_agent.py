@@ -337,6 +337,40 @@ def test_refusals_whose_ack_has_not_come_are_counted_for_whoever_wants_to_leave(
     assert bench.ua.unfinished_refusals == 0
 
 
+# What could not be sent
+
+
+def placed(bench: UserAgentBench, flow: Flow) -> tuple[str, bytes]:
+    call = bench.ua.invite("sip:bob@example.net", flow, from_="<sip:a@b>", body=OFFER, now=bench.now)
+    ((_, data),) = bench.ua.take_outgoing()
+    return call, data
+
+
+def test_a_response_that_could_not_be_sent_fails_no_call() -> None:
+    for flow in (UDP, TCP):
+        bench = UserAgentBench()
+        placed(bench, flow)
+        bench.ua.receive_message(request("OPTIONS").to_bytes(), flow, bench.now)
+        ((way_back, response),) = bench.ua.take_outgoing()
+        bench.ua.send_failed(way_back, response, bench.now)
+        bench.drain()
+        assert bench.take_events() == []
+        assert bench.ua.calls == 1
+
+
+def test_a_datagram_that_could_not_be_sent_fails_its_own_call_and_a_connection_all_of_its_calls() -> None:
+    for flow, lost in ((UDP, 1), (TCP, 2)):
+        bench = UserAgentBench()
+        first, data = placed(bench, flow)
+        second, _ = placed(bench, flow)
+        bench.ua.send_failed(flow, data, bench.now)
+        bench.drain()
+        ended = bench.take_events()
+        expected = [CallEnded(call, EndCause.FLOW_FAILED) for call in (first, second)[:lost]]
+        assert sorted(ended, key=str) == sorted(expected, key=str)
+        assert bench.ua.calls == 2 - lost
+
+
 # Draining and limits
 
 

@@ -162,6 +162,21 @@ def test_a_failed_flow_fails_only_its_own_unanswered_requests() -> None:
     assert len(table) == 0
 
 
+def test_a_request_that_could_not_be_sent_fails_alone() -> None:
+    table, _ = make_table()
+    lost, other, answered = Owner(), Owner(), Owner()
+    sent, bye, done = invite(), request("BYE", to_tag="t"), invite(call_id="2")
+    table.send_request(sent, UDP, 0, lost)
+    table.send_request(bye, UDP, 0, other)
+    table.send_request(done, UDP, 0, answered)
+    table.receive_response(respond(done, 200), 0)
+    for message in (sent, done, request("ACK", branch=bye.via.branch), request("BYE"), respond(bye, 500)):
+        table.request_failed(message.to_bytes(), 1)
+    assert lost.failures == [RequestFailure.FLOW]
+    assert (other.failures, answered.failures) == ([], [])
+    assert len(table) == 2
+
+
 def test_server_transactions_survive_a_failed_flow() -> None:
     table, _ = make_table()
     table.open_invite_server(invite(), UDP, 0, Owner())

@@ -178,6 +178,28 @@ async def test_a_send_that_fails_ends_the_call_it_was_for() -> None:
     await endpoint.stop()
 
 
+async def test_a_message_too_long_for_a_datagram_fails_only_its_own_call(phone: Phone) -> None:
+    events: list[Event] = []
+    endpoint = make_endpoint(on_event=events.append)
+    await endpoint.start()
+    flow = endpoint.flow_to(phone.socket.getsockname())
+    endpoint.invite("sip:x@127.0.0.1", flow, from_="<sip:a@b>", body=OFFER)
+    assert (await phone.receive()).method == "INVITE"
+    ping = request("OPTIONS", via=phone.via)
+    phone.send(request("OPTIONS", via=phone.via, call_id="y" * (65_480 - len(ping.to_bytes()))), endpoint)
+    phone.send(ping, endpoint)
+    while not isinstance(received := await phone.receive(), Response):
+        pass
+    assert received.call_id == "call-1@peer", "a response to the long one does not fit into a datagram"
+    assert endpoint.stats.send_failures == 1
+    assert events == []
+    long = endpoint.invite("sip:x@127.0.0.1", flow, from_="<sip:a@b>", body=OFFER + b"a=x\r\n" * 20_000)
+    await until(lambda: events)
+    assert events == [CallEnded(long, EndCause.FLOW_FAILED)]
+    assert endpoint.user_agent.calls == 1
+    await endpoint.stop()
+
+
 async def test_a_taken_port_leaves_nothing_bound() -> None:
     port = free_udp_port()
     taken = make_endpoint(f"udp://127.0.0.1:{port}")

@@ -26,7 +26,7 @@ class Side:
     def __init__(self, **limits: float) -> None:
         self.messages: list[tuple[bytes, Flow]] = []
         self.broken: list[SipParseError] = []
-        self.failed: list[Flow] = []
+        self.failed: list[tuple[Flow, bytes]] = []
         self.opened = 0
         self.is_deaf = False
         self.stats = TransportStats()
@@ -35,7 +35,7 @@ class Side:
             self.stats,
             on_message=lambda data, flow: self.messages.append((data, flow)),
             on_broken=lambda error, flow: self.broken.append(error),
-            on_failed=self.failed.append,
+            on_failed=lambda flow, data: self.failed.append((flow, data)),
             on_opened=self._count,
             hears=lambda flow: not self.is_deaf,
         )
@@ -112,14 +112,15 @@ async def test_an_answer_whose_connection_is_gone_goes_to_where_the_peer_listens
     await theirs.tcp.close()
 
 
-async def test_a_peer_that_refuses_fails_each_flow_that_waited() -> None:
+async def test_a_peer_that_refuses_fails_each_message_that_waited() -> None:
     ours = Side()
     nowhere = ("127.0.0.1", free_tcp_port())
     other = Flow("tcp", ("127.0.0.1", 5061), nowhere)
-    for flow in (flow_to(nowhere), other, flow_to(nowhere)):
-        assert ours.tcp.send(flow, OPTIONS)
-    await until(lambda: len(ours.failed) == 2)
-    assert set(ours.failed) == {flow_to(nowhere), other}
+    waiting = [(flow_to(nowhere), OPTIONS), (other, OPTIONS), (flow_to(nowhere), b"another")]
+    for flow, data in waiting:
+        assert ours.tcp.send(flow, data)
+    await until(lambda: len(ours.failed) == 3)
+    assert ours.failed == waiting
     assert not ours.tcp._opening
     await ours.tcp.close()
 
