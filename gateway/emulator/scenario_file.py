@@ -127,7 +127,7 @@ _WORDS = {
     "tuple_type": _LIST,
     "list_type": _LIST,
     "string_type": _TEXT,
-    "string_unicode": "broken text; write half characters (\\\\ud800 …) as whole ones",
+    "string_unicode": "text with half a character in it; write the whole one",
     "int_type": _WHOLE,
     "int_parsing": _WHOLE,
     "int_parsing_size": _WHOLE,
