@@ -395,10 +395,8 @@ class UserAgent:
         except RemoteProtocolError:
             self.stats.unreadable_messages += 1
             return
-        self.stats.requests_refused += 1
-        self.stats.malformed_requests += refusal.status in (400, 513)
         self._wire.send(flow, response.to_bytes())
-        self._context.tell(RequestRefused(request.method, flow, refusal.status, refusal.rule))
+        self._context.note_refusal(request, flow, refusal)
 
     def _stateless_tag(self, request: Request) -> str:
         """The same for each repetition of a request, and not to be foretold."""

@@ -209,21 +209,36 @@ class Call:
 
     def _receive_reinvite(self, request: Request, dialog: Dialog, flow: Flow, now: float) -> Refusal | None:
         contact_uri(request)
-        if self.state is CallState.INVITING or (self.reinvite is not None and self.reinvite.is_in_progress):
-            return _REQUEST_PENDING
-        if self.serving is not None and self.serving.state is UasState.PROCEEDING:
-            return refuse(500, "invite_pending", self._context.retry_after(10))  # RFC 3261 §14.2
+        context = self._context
+        dialog.take_cseq(request)  # whatever it gets now: repeated later, it is never taken for a new one
+        if not context.table.has_room:
+            return refuse(503, "transaction_limit", context.retry_after(10))
+        refusal = self._why_not_now()
+        if refusal is not None:
+            # Our state may have changed when the network brings it again: its transaction repeats what was said.
+            headers = (*refusal.headers, context.identity.server)
+            response = make_response(request, refusal.status, refusal.reason, headers=headers)
+            context.table.refuse_invite(request, response, flow, now, self)
+            context.note_refusal(request, flow, refusal)
+            return None
         if self.serving is not None and self.serving.state is UasState.ANSWERED:
-            if self.serving.offer is None:
-                return _REQUEST_PENDING  # the answer to our offer is in the ACK we wait for
             # Nobody re-INVITEs before having the 2xx: its ACK was overtaken or lost (RFC 5407 §3.1).
             self._acknowledged(None, now)
-        if not self._context.table.has_room:
-            return refuse(503, "transaction_limit", self._context.retry_after(10))
-        dialog.take_cseq(request)
-        server = self._context.table.open_invite_server(request, flow, now, self)
-        self.serving = InviteUas(self._context, self.id, server, self.local_tag, now)
-        self._context.tell(CallReoffered(self.id, self.serving.offer))
+        server = context.table.open_invite_server(request, flow, now, self)
+        self.serving = InviteUas(context, self.id, server, self.local_tag, now)
+        context.tell(CallReoffered(self.id, self.serving.offer))
+        return None
+
+    def _why_not_now(self) -> Refusal | None:
+        """What stands in the way of a re-INVITE: one INVITE at a time (RFC 3261 §14.2)."""
+        if self.state is CallState.INVITING or (self.reinvite is not None and self.reinvite.is_in_progress):
+            return _REQUEST_PENDING
+        if self.serving is None:
+            return None
+        if self.serving.state is UasState.PROCEEDING:
+            return refuse(500, "invite_pending", self._context.retry_after(10))
+        if self.serving.state is UasState.ANSWERED and self.serving.offer is None:
+            return _REQUEST_PENDING  # the answer to our offer is in the ACK we wait for
         return None
 
     def receive_ack(self, ack: Request, now: float) -> None:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from gateway.base.clock import Deadlines
 from gateway.base.ids import IdSource
 from gateway.sip.dialog import DialogId
-from gateway.sip.events import Event
+from gateway.sip.events import Event, RequestRefused
 from gateway.sip.flow import Flow
 from gateway.sip.identity import Identity
 from gateway.sip.message import Request, Response
 from gateway.sip.stats import UserAgentStats
 from gateway.sip.transaction.machine import TimerValues, TransactionContext
 from gateway.sip.transaction.table import TransactionTable
+from gateway.sip.validation import Refusal
 
 if TYPE_CHECKING:
     from gateway.sip.invite.call import Call
@@ -51,6 +52,12 @@ class CallContext:
             self.table.open_server(request, flow).send_response(response, now)
         else:
             self.send(flow, response.to_bytes())
+
+    def note_refusal(self, request: Request, flow: Flow, refusal: Refusal) -> None:
+        """Count a refusal that was sent, and tell of it."""
+        self.stats.requests_refused += 1
+        self.stats.malformed_requests += refusal.status in (400, 513)
+        self.tell(RequestRefused(request.method, flow, refusal.status, refusal.rule))
 
     def tell(self, event: Event) -> None:
         """Queue an event for the call layer."""

@@ -91,9 +91,17 @@ class TransactionTable:
 
     def open_invite_server(self, request: Request, flow: Flow, now: float, owner: InviteOwner) -> InviteServer:
         """A new INVITE; 100 Trying leaves at once."""
+        server = self._add_invite_server(request, flow, owner)
+        server.start(now)
+        return server
+
+    def refuse_invite(self, request: Request, response: Response, flow: Flow, now: float, owner: InviteOwner) -> None:
+        """A new INVITE that is refused at once; its transaction repeats that and takes the ACK."""
+        self._add_invite_server(request, flow, owner).send_response(response, now)
+
+    def _add_invite_server(self, request: Request, flow: Flow, owner: InviteOwner) -> InviteServer:
         server = InviteServer(server_key(request, "INVITE"), request, flow, self._context, owner)
         self._add_server(server)
-        server.start(now)
         return server
 
     def open_server(self, request: Request, flow: Flow) -> NonInviteServer:

@@ -406,6 +406,36 @@ def test_a_reinvite_before_the_answer_to_our_own_offer_must_wait() -> None:
     assert statuses(bench.feed(invite(to_tag=tag, cseq=2))) == [491]
 
 
+@pytest.mark.parametrize("flow", [UDP, TCP])
+def test_a_refused_reinvite_that_the_network_repeats_later_is_refused_again_and_never_offered(flow: Flow) -> None:
+    bench, _, call, tag = talking(flow, body=b"")
+    pending = invite(to_tag=tag, cseq=2, body=b"")
+    bench.feed(pending, flow)
+    bench.take_events()
+    early = invite(to_tag=tag, cseq=3)
+    (refusal,) = bench.feed(early, flow)
+    assert isinstance(refusal, Response)
+    assert refusal.status == 500
+    bench.ua.answer_offer(call, OFFER, bench.now)
+    (ok,) = bench.drain()
+    assert isinstance(ok, Response)
+    glaring = invite(to_tag=tag, cseq=4)
+    (pending_refusal,) = bench.feed(glaring, flow)
+    assert isinstance(pending_refusal, Response)
+    assert pending_refusal.status == 491
+    bench.feed(ack_for(pending, ok, body=ANSWER), flow)
+    bench.take_events()
+    for message, first in ((early, refusal), (glaring, pending_refusal)):
+        (again,) = bench.feed(message, flow)
+        assert again.to_bytes() == first.to_bytes(), "nothing stands in the way now, but it was refused"
+        assert bench.feed(ack_for(message, first), flow) == []
+    bench.advance(33)
+    assert statuses(bench.feed(glaring, flow)) == [500], "its transaction is gone, its number is not"
+    assert not any(isinstance(event, CallReoffered) for event in bench.take_events())
+    assert statuses(bench.feed(invite(to_tag=tag, cseq=5), flow)) == [100]
+    assert bench.take_events() == [CallReoffered(call, OFFER)]
+
+
 def test_cancel_of_a_reinvite_keeps_the_call() -> None:
     bench, again, call, tag = reinvited()
     assert statuses(bench.feed(request("CANCEL", branch=again.via.branch, cseq=2, to_tag=tag))) == [200, 487]

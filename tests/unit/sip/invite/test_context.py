@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from gateway.base.ids import IdSource
-from gateway.sip.events import CallCancelled
+from gateway.sip.capabilities import refuse
+from gateway.sip.events import CallCancelled, RequestRefused
 from gateway.sip.identity import Identity
 from gateway.sip.invite.context import CallContext
 from gateway.sip.transaction.machine import TransactionContext
@@ -28,6 +29,17 @@ def test_retry_after_is_spread_over_its_range() -> None:
     context = make_context()
     values = {int(context.retry_after(10)[1]) for _ in range(500)}
     assert values == set(range(11))
+
+
+def test_a_refusal_is_counted_and_told() -> None:
+    context = make_context()
+    context.note_refusal(request("INVITE"), UDP, refuse(491, "request_pending"))
+    context.note_refusal(request("BYE"), UDP, refuse(400, "malformed_message"))
+    assert (context.stats.requests_refused, context.stats.malformed_requests) == (2, 1)
+    assert list(context.events) == [
+        RequestRefused("INVITE", UDP, 491, "request_pending"),
+        RequestRefused("BYE", UDP, 400, "malformed_message"),
+    ]
 
 
 def test_events_and_bytes_keep_their_order() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.sip.flow import Flow
-from gateway.sip.message import Response, make_response
+from gateway.sip.message import Response, make_response, parse_message
 from gateway.sip.transaction.machine import TransactionContext, TransactionKey
 from gateway.sip.transaction.table import RequestFailure, TransactionTable, server_key
 from tests.support.sip_peer import TCP, UDP, ack_for, invite, request, respond
@@ -182,6 +182,20 @@ def test_server_transactions_survive_a_failed_flow() -> None:
     table.open_invite_server(invite(), UDP, 0, Owner())
     table.flow_failed(UDP, 1)
     assert len(table) == 1
+
+
+def test_an_invite_refused_at_once_gets_no_100_and_its_refusal_is_repeated() -> None:
+    table, context = make_table()
+    sent = invite(to_tag="ours")
+    table.refuse_invite(sent, make_response(sent, 491), UDP, 0, Owner())
+    server = table.find_server(sent)
+    assert server is not None
+    server.receive_request()
+    statuses = [message.status for _, data in context.outgoing if isinstance(message := parse_message(data), Response)]
+    assert statuses == [491, 491]
+    assert table.unfinished_refusals == 1
+    run_out(table)
+    assert table.unfinished_refusals == len(table) == 0
 
 
 def test_room_ends_at_the_limit() -> None:

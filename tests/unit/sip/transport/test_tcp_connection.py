@@ -12,7 +12,7 @@ from gateway.sip.grammar import SipParseError
 from gateway.sip.transport.limits import TransportLimits, TransportStats
 from gateway.sip.transport.tcp_connection import TcpConnection
 from tests.support.sip_peer import request
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 OPTIONS = request("OPTIONS").to_bytes()
 
@@ -20,11 +20,13 @@ OPTIONS = request("OPTIONS").to_bytes()
 class Owner:
     def __init__(self, accepts: bool = True) -> None:
         self.accepts = accepts
+        self.opened = 0
         self.messages: list[bytes] = []
         self.broken: list[SipParseError] = []
         self.closed = 0
 
     def connection_opened(self, connection: TcpConnection) -> bool:
+        self.opened += 1
         return self.accepts
 
     def connection_closed(self, connection: TcpConnection) -> None:
@@ -54,7 +56,7 @@ class Link:
         peer = socket.socket()
         peer.settimeout(2)
         await loop.run_in_executor(None, peer.connect, server.sockets[0].getsockname())
-        await asyncio.sleep(0.01)
+        await until(lambda: owner.opened)
         server.close()
         return cls(owner, connection, peer)
 
@@ -64,10 +66,15 @@ class Link:
 
 async def test_split_and_joined_messages_come_out_whole() -> None:
     link = await Link.open()
-    for piece in (OPTIONS[:10], OPTIONS[10:], OPTIONS + OPTIONS[:50], OPTIONS[50:]):
+    pieces = {
+        OPTIONS[:10]: (0, True),
+        OPTIONS[10:]: (1, False),
+        OPTIONS + OPTIONS[:50]: (2, True),
+        OPTIONS[50:]: (3, False),
+    }
+    for piece, expected in pieces.items():
         link.peer.sendall(piece)
-        await asyncio.sleep(0.01)
-    await until(lambda: len(link.owner.messages) == 3)
+        await until(lambda: (len(link.owner.messages), link.connection.waiting_since is not None) == expected)
     assert link.owner.messages == [OPTIONS] * 3
     assert link.connection.has_carried_message
     assert link.connection.waiting_since is None
@@ -110,7 +117,7 @@ async def test_many_messages_at_once_are_taken_in_portions() -> None:
     link = await Link.open(TransportLimits(messages_per_wake_up=3))
     portions = [0]
     link.peer.sendall(OPTIONS * 100)  # less than the kernel keeps: it does not block
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while len(link.owner.messages) < 100:
             await asyncio.sleep(0)
             portions.append(len(link.owner.messages))

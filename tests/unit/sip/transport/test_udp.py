@@ -13,7 +13,7 @@ from gateway.sip.transport.limits import TransportLimits, TransportStats
 from gateway.sip.transport.listen_url import ListenUrl
 from gateway.sip.transport.local_address import LocalAddresses
 from gateway.sip.transport.udp import UdpListener
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 Received = tuple[bytes, SocketAddress, SocketAddress]
 
@@ -100,7 +100,7 @@ async def test_a_burst_is_taken_in_bounded_portions_but_whole() -> None:
     for number in range(50):
         listening.phone.sendto(b"%d" % number, address)
     sizes: list[int] = []
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         while len(listening.received) < 50:
             await asyncio.sleep(0)
             sizes.append(len(listening.received))
@@ -139,6 +139,6 @@ async def test_closing_while_datagrams_wait_is_safe() -> None:
     listening.listener.start(loop, close_at_first)
     for _ in range(5):
         listening.phone.sendto(b"x", address)
-    await asyncio.sleep(0.05)
+    await until(lambda: taken)  # the others waited for the same wake-up
     assert taken == [b"x"]
     listening.close()
