@@ -13,7 +13,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[pictures,dev]'
 	touch $(STAMP)
 
-run: setup            ## serve config/local.yaml: SIP on 5060, REST and metrics on 127.0.0.1:8080
+run: setup            ## serve config/local.yaml: SIP on 5060, health and metrics on 127.0.0.1:8080
 	$(BIN)/gateway serve --config config/local.yaml
 
 demo: setup           ## a whole conversation on loopback, heard in demo-out/*.wav
