@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gateway.sip.address import Address
 from gateway.sip.flow import Flow
-from gateway.sip.grammar import SipParseError
+from gateway.sip.grammar import SipParseError, excerpt
 from gateway.sip.identity import Identity
 from gateway.sip.message import Request, Response, make_request
 from gateway.sip.uri import SipUri
@@ -144,7 +144,10 @@ class Dialog:
 
 
 def contact_uri(message: Request | Response) -> str | None:
-    """The URI of the only Contact; None when there is none. Raises SipParseError for several, and for ``*``."""
+    """The URI of the only Contact, fit for a Request-URI; None when there is none.
+
+    Raises SipParseError for several, for ``*``, and for what is no SIP URI (RFC 3261 §8.1.1.8).
+    """
     contacts = message.contacts
     if not contacts:
         if "Contact" in message.headers:
@@ -152,7 +155,10 @@ def contact_uri(message: Request | Response) -> str | None:
         return None
     if len(contacts) > 1:
         raise SipParseError("more than one Contact")
-    return str(contacts[0].uri)
+    uri = contacts[0].uri
+    if not isinstance(uri, SipUri):
+        raise SipParseError(f"Contact is not a sip: or sips: URI: {excerpt(str(uri))}")
+    return str(_as_request_uri(uri))
 
 
 def _without_nul(message: Request | Response, name: str) -> str:

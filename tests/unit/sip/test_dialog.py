@@ -157,3 +157,15 @@ def test_a_nul_where_it_cannot_be_left_out_is_refused() -> None:
 def test_the_contact_of_a_message() -> None:
     assert contact_uri(invite(contact='"Bob" <sip:bob@host;transport=tcp>;expires=5')) == "sip:bob@host;transport=tcp"
     assert contact_uri(respond(invite(), 200)) is None
+
+
+def test_a_contact_leaves_behind_what_may_not_stand_in_a_request_uri() -> None:
+    contact = "<sip:bob@host:5070;method=INVITE;transport=tcp;x=y?Replaces=a&Subject=b>"
+    assert contact_uri(invite(contact=contact)) == "sip:bob@host:5070;transport=tcp;x=y"
+
+
+@pytest.mark.parametrize("contact", ["<tel:+15550100>", "<mailto:bob@host>", "<http://host/>"])
+def test_a_contact_must_be_a_sip_uri(contact: str) -> None:
+    with pytest.raises(SipParseError, match="Contact"):
+        contact_uri(invite(contact=contact))
+    assert contact_uri(invite(contact="<sips:bob@host>")) == "sips:bob@host"

@@ -81,6 +81,8 @@ def test_methods_not_served_get_405_with_allow(method: str) -> None:
         (invite(content_type="text/plain"), 415),
         (invite(uri="mailto:agent@example.com"), 416),
         (invite(contact="*"), 400),
+        (invite(contact="<tel:+15550100>"), 400),
+        (invite(contact="<mailto:caller@example.com>"), 400),
         (request("INVITE", headers=[("Contact", "<sip:a@b>")], body=OFFER), 400),
     ],
 )
