@@ -265,6 +265,45 @@ def test_a_stalled_network_that_lets_everything_go_at_once_shifts_nothing(stalle
     assert network.ear.audio[total - 160 * kept :] == speech(total - 160 * kept, 160 * kept)
 
 
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.booleans(), st.floats(-0.006, 0.006))
+@settings(max_examples=100, deadline=None)
+def test_bursts_of_up_to_a_second_lose_nothing(bursts: list[int], is_ours: bool, skew: float) -> None:
+    """The network, or our own event loop (no timer fires), holds packets up and lets them go at once."""
+    network = Network(agreed())
+    caller = RtpCaller()
+    began, at = network.now, 0
+    for burst in bursts:
+        held_up: list[bytes] = []
+        for _ in range(burst):
+            held_up.append(stamped(caller, at, 160))
+            at += 160
+        let_go = began + at / RATE * (1 + skew)
+        for packet in held_up:
+            if is_ours:
+                network.stream.receive_datagram(packet, ADDRESS, let_go)
+            else:
+                network.carry(packet, let_go, Fate())
+        network.deliver_all()
+    mending = network.stream.mending
+    assert len(network.ear.audio) == at
+    assert mending.excess_packets == mending.rebased == 0
+    if is_ours:
+        assert network.ear.audio == speech(0, at)
+
+
+@given(st.integers(60, 4000), st.sampled_from([80, 160, 480, 1400]), st.integers(0, 16_000))
+@settings(max_examples=15, deadline=None)
+def test_no_sender_makes_more_audio_than_time_passes(packets_per_s: int, samples: int, leap: int) -> None:
+    network = Network(agreed())
+    caller = RtpCaller()
+    began = network.now
+    for index in range(packets_per_s * 3):
+        caller.silent(leap if index % 7 == 0 else 0)
+        network.carry(caller.audio(samples), began + index / packets_per_s, Fate())
+    network.deliver_all()
+    assert len(network.ear.audio) <= (2 + (network.now - began) * 1.01) * RATE + 1
+
+
 @given(st.lists(st.booleans(), min_size=10, max_size=200))
 def test_a_packet_in_order_waits_for_nothing_however_bad_the_network_is(arrivals: list[bool]) -> None:
     network = Network(agreed())

@@ -9,7 +9,8 @@ between the place reached and the place named lies a gap:
 * nothing arrives at all: the clock fills with silence, ``lag_s`` behind the time the next packet was due, so that
   jitter never looks like silence. Audio that still comes for a time the clock has filled is cut off, to the sample.
 
-A timestamp that fits nowhere (it jumps over ``MAX_GAP_TS``, or back) is a new beginning: the line goes on where it is.
+A timestamp that fits nowhere (it jumps back, or further than time has passed) is a new beginning: the line goes on
+where it is. However much a peer sends, the line does not run ahead of real time by more than its ``Budget``.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from dataclasses import dataclass
 
 from gateway.base.serial import TIMESTAMP_MODULUS, distance32
 from gateway.media.codec.g711 import SAMPLE_RATE_HZ, Law
+from gateway.media.receive.budget import Budget
 from gateway.media.receive.concealment import Concealment
 from gateway.media.receive.resumption import Resumption
 
 MAX_GAP_TS = 60 * SAMPLE_RATE_HZ
-"""At most a minute of silence is believed of one jump. Gaps draw on an allowance of as much, refilled in real time, so
-that a peer cannot make a flood of audio out of a few packets."""
+"""At most a minute of silence is filled at once."""
+GAP_TOLERANCE_TS = SAMPLE_RATE_HZ
+"""A gap may be longer than the time since the newest packet by this much: that packet may have been late itself."""
 _MAX_MARK_TS = 10 * SAMPLE_RATE_HZ
 """Marks further from the line are on a clock of their own: some gateways stamp telephone-events so."""
 _RECENT_TS = 10 * SAMPLE_RATE_HZ
@@ -45,6 +48,8 @@ class Mending:
     """Real audio cut off because its time had been filled."""
     rebased: int
     """New beginnings by timestamp alone."""
+    excess_packets: int
+    """Audio packets dropped because they came faster than real time."""
 
 
 class Timeline:
@@ -72,8 +77,8 @@ class Timeline:
         """How far behind (negative: before) the position that packet ended."""
         self._packet_samples = _CHUNK_SAMPLES
         """Length of the longest packet so far: so long after one the next may be due."""
-        self._allowance_samples = MAX_GAP_TS
-        self._allowance_at = 0.0
+        self._budget = Budget()
+        self._excess_packets = 0
 
     def start(self, now: float) -> None:
         """Let the clock run although no packet has come yet."""
@@ -81,6 +86,7 @@ class Timeline:
             self._is_running = True
             self._anchor_at = now
             self._ahead_samples = 0
+            self._budget.settle(0, now)
 
     def pause(self) -> None:
         """Stop: neither clock nor packets fill anything until the next packet or ``start``."""
@@ -100,8 +106,9 @@ class Timeline:
 
     def add_audio(self, timestamp: int, payload: bytes, arrival: float, lost: int = 0) -> None:
         """The next audio packet in order; ``lost`` packets before it will not come."""
-        if timestamp == self._position_ts and self._is_based and payload:
-            samples = len(payload)
+        samples = len(payload)
+        if timestamp == self._position_ts and self._is_based and 0 < samples <= self._budget.samples:
+            self._budget.samples -= samples
             if samples > self._packet_samples:
                 self._note_length(samples)
             self._position_ts = self._end_ts = (timestamp + samples) & _MASK
@@ -127,7 +134,13 @@ class Timeline:
     @property
     def mending(self) -> Mending:
         """What was filled and cut so far."""
-        return Mending(self._concealed_samples, self._silence_samples, self._trimmed_samples, self._rebased)
+        return Mending(
+            self._concealed_samples,
+            self._silence_samples,
+            self._trimmed_samples,
+            self._rebased,
+            self._excess_packets,
+        )
 
     def is_recent(self, timestamp: int) -> bool:
         """Does a timestamp lie in what the sender has said in the last seconds?"""
@@ -143,6 +156,7 @@ class Timeline:
         due = self._ahead_samples + elapsed - self._packet_samples
         if due >= _CHUNK_SAMPLES:
             believed = min(due - due % _CHUNK_SAMPLES, MAX_GAP_TS)
+            self._budget.settle(believed, now)
             self._emit_silence(believed)
             self._ahead_samples -= due - due % _CHUNK_SAMPLES - believed
 
@@ -168,14 +182,24 @@ class Timeline:
         self._end_ts = (timestamp + len(payload)) & _MASK
 
     def _lay_down(self, timestamp: int, payload: bytes, arrival: float) -> None:
-        """The part of the payload that lies behind the position."""
+        """The part of the payload that lies behind the position, if real time has room for it."""
         filled = distance32(timestamp, self._position_ts)
         if filled >= len(payload):
             self._hold_back(timestamp, payload, arrival)
-            return
-        self._resumption.clear()
-        self._trimmed_samples += filled
-        self._advance(payload, filled, arrival)
+        elif self._budget.affords(len(payload) - filled, arrival):
+            self._resumption.clear()
+            self._trimmed_samples += filled
+            self._advance(payload, filled, arrival)
+        else:
+            self._drop(arrival)
+
+    def _drop(self, arrival: float) -> None:
+        """A packet too many: what comes next goes on where the line is."""
+        self._excess_packets += 1
+        self.rebase()
+        self._is_running = True
+        self._anchor_at = arrival
+        self._ahead_samples = 0
 
     def _hold_back(self, timestamp: int, payload: bytes, arrival: float) -> None:
         """A packet wholly within filled time. The clock runs on meanwhile: it may be nothing but a straggler."""
@@ -195,15 +219,18 @@ class Timeline:
         self._rebased += 1
         for timestamp, payload, arrival in self._resumption.take():
             self._trimmed_samples -= len(payload)
-            self._begin_at(timestamp)
-            self._advance(payload, 0, arrival)
+            if self._budget.affords(len(payload), arrival):
+                self._begin_at(timestamp)
+                self._advance(payload, 0, arrival)
+            else:
+                self._drop(arrival)
 
     def _begin_at(self, timestamp: int) -> None:
         self._is_based = True
         self._position_ts = self._end_ts = timestamp
 
     def _close_gap(self, timestamp: int, samples: int, now: float, lost: int) -> None:
-        if not self._spend(samples, now):
+        if not self._may_fill(samples, now):
             self._rebased += 1
             self._begin_at(timestamp)
         elif lost:
@@ -214,19 +241,21 @@ class Timeline:
         else:
             self._emit_silence(samples)
 
-    def _spend(self, samples: int, now: float) -> bool:
-        """Take from the allowance for gaps."""
-        refilled = self._allowance_samples + int((now - self._allowance_at) * SAMPLE_RATE_HZ)
-        self._allowance_samples = min(refilled, MAX_GAP_TS)
-        self._allowance_at = now
-        if samples > self._allowance_samples:
+    def _may_fill(self, samples: int, now: float) -> bool:
+        """Has the time passed that a gap claims? Counted from the newest packet, which was so far ahead.
+
+        A gap that claims more leaves room for real audio, so that wrong timestamps never cost a word.
+        """
+        elapsed_ts = (now - self._anchor_at) * SAMPLE_RATE_HZ
+        unproven = samples - self._ahead_samples - elapsed_ts
+        if unproven > GAP_TOLERANCE_TS:
             return False
-        self._allowance_samples -= samples
-        return True
+        return self._budget.covers(samples, now, spare=GAP_TOLERANCE_TS if unproven > 0 else 0)
 
     def _advance(self, payload: bytes, skipped: int, arrival: float) -> None:
         """Give out a payload without its first ``skipped`` samples."""
         self._position_ts = (self._position_ts + len(payload) - skipped) & _MASK
+        self._budget.samples -= len(payload) - skipped
         self._is_running = True
         self._anchor_at = arrival
         self._ahead_samples = 0

@@ -11,8 +11,9 @@ import pytest
 
 from gateway.media.port import RECEIVE_BYTES
 from gateway.media.send.playout import ItemHeard
-from tests.support.media_edge import EdgeRig, agreed, edge_rig, until
+from tests.support.media_edge import EdgeRig, agreed, edge_rig
 from tests.support.rtp_caller import speech
+from tests.support.waiting import until
 
 ITEM = ("resp", "item")
 

@@ -157,11 +157,27 @@ class TestNewBeginnings:
         assert line.fill(6.02) == SILENCE * 160
         assert len(line.ear.audio) == heard + 160
 
-    def test_jumps_draw_on_one_allowance_so_that_few_packets_cannot_make_a_flood(self, line: Line) -> None:
+    @pytest.mark.parametrize(("lost", "leap_s"), [(0, 2), (0, 30), (0, 59), (1, 30), (2900, 58)])
+    def test_a_gap_longer_than_the_time_that_passed_is_not_filled(self, line: Line, lost: int, leap_s: int) -> None:
         line.say(0, 1.0)
-        for index in range(1, 50):
-            line.say(index * 200_000, 1.0 + index * 0.02)
-        assert len(line.ear.audio) < MAX_GAP_TS + 50 * 160 + 8000
+        leap = leap_s * 8000
+        assert line.say(160 + leap, 1.02, lost=lost) == speech(160 + leap, 160)
+        assert line.timeline.mending.rebased == 1
+        assert line.say(320 + leap, 1.04) == speech(320 + leap, 160)
+
+    def test_a_gap_may_exceed_the_time_that_passed_by_what_the_newest_packet_may_have_been_late(
+        self, line: Line
+    ) -> None:
+        line.say(0, 1.0)
+        assert line.say(160 + 7900, 1.02) == SILENCE * 7900 + speech(8060, 160)
+
+    def test_small_leaps_without_end_cost_no_audio_and_make_little_silence(self, line: Line) -> None:
+        """Each is believable; together they are not."""
+        for index in range(3000):
+            assert line.say(index * 560, 1.0 + index * 0.02).endswith(speech(index * 560, 160))
+        done = line.timeline.mending
+        assert done.excess_packets == 0
+        assert done.silence_samples <= 8000 + 60 * 80 + 400
 
     def test_packets_held_for_a_verdict_do_not_outlive_a_new_beginning(self, line: Line) -> None:
         line.say(0, 1.0)
@@ -172,12 +188,72 @@ class TestNewBeginnings:
         assert set(line.fill(6.5)) == {0xFF}
         assert line.timeline.mending.rebased == 0
 
-    def test_the_allowance_refills_with_time(self, line: Line) -> None:
+    def test_a_minute_that_has_passed_is_believed_again_and_again(self, line: Line) -> None:
         line.say(0, 1.0)
         line.say(160 + MAX_GAP_TS, 61.0)
         assert line.timeline.mending.silence_samples == MAX_GAP_TS
         line.say(320 + 2 * MAX_GAP_TS, 121.0)
         assert line.timeline.mending.silence_samples == 2 * MAX_GAP_TS
+
+
+class TestRealTime:
+    """Nobody makes more audio than time passes, but for two seconds of slack."""
+
+    @pytest.mark.parametrize(("samples", "packets_per_s"), [(160, 500), (160, 3500), (1400, 3500), (8, 8000)])
+    def test_a_sender_faster_than_speech_makes_no_more_than_real_time(
+        self, line: Line, samples: int, packets_per_s: int
+    ) -> None:
+        for index in range(6 * packets_per_s):
+            now = 1.0 + index / packets_per_s
+            line.say(index * samples, now, samples=samples)
+            line.fill(now)
+        assert 7.5 * 8000 < len(line.ear.audio) <= (2 + 6 * 1.01) * 8000
+        packets = 6 * packets_per_s
+        assert line.timeline.mending.excess_packets == packets - len(line.ear.audio) // samples
+
+    def test_leaping_timestamps_and_a_flood_together_make_no_more_either(self, line: Line) -> None:
+        for index in range(5000):
+            now = 1.0 + index * 0.001
+            line.say(index * 8000, now, lost=index % 3)
+            line.fill(now)
+        assert len(line.ear.audio) <= (2 + 5 * 1.01) * 8000
+
+    def test_silence_and_bursts_in_turn_make_no_more_either(self, line: Line) -> None:
+        now, at = 1.0, 0
+        for _ in range(20):
+            for _ in range(200):
+                line.say(at, now)
+                at += 160
+            for _ in range(200):
+                now += 0.02
+                line.fill(now)
+            at += 10 * 8000
+        assert len(line.ear.audio) <= (2 + 80 * 1.01) * 8000 + 320
+
+    def test_after_a_flood_the_sender_is_heard_whole_again(self, line: Line) -> None:
+        for index in range(1000):
+            line.say(index * 160, 1.0 + index * 0.001)
+        heard = bytearray()
+        for index in range(1000, 1500):
+            now = 5.0 + index * 0.02
+            line.fill(now)
+            heard += line.say(index * 160, now)
+        assert heard.endswith(speech(1001 * 160, 499 * 160))
+
+    def test_a_sender_whose_clock_is_fast_loses_nothing_in_half_an_hour(self, line: Line) -> None:
+        for index in range(90_000):
+            line.say(index * 160, 1.0 + index * 0.02 / 1.006)
+        assert line.timeline.mending.excess_packets == 0
+        assert len(line.ear.audio) == 90_000 * 160
+
+    def test_a_suspended_process_does_not_make_the_caller_inaudible(self, line: Line) -> None:
+        """The clock makes up for the time at once; the budget has seen that time pass."""
+        line.timeline.start(1.0)
+        line.fill(40.0)
+        assert line.say(0, 40.01) == speech(0, 160)
+        line.fill(99.0)
+        assert line.say(160 + 59 * 8000, 99.01).endswith(speech(160 + 59 * 8000, 160))
+        assert line.timeline.mending.excess_packets == 0
 
 
 class TestClock:
@@ -454,4 +530,5 @@ def test_every_sample_given_out_is_accounted_for(line: Line) -> None:
         end += gap + 160
     done = line.timeline.mending
     assert (done.trimmed_samples, done.concealed_samples, done.silence_samples, done.rebased) == (60, 320, 500, 1)
+    assert done.excess_packets == 0
     assert len(line.ear.audio) == 7 * 160 - 60 + 320 + 500
