@@ -9,8 +9,9 @@ import pytest
 import uvloop
 
 from gateway.media.rtp import RtpPacket
-from tests.support.media_edge import EdgeRig, Telephone, agreed, edge_rig, until
+from tests.support.media_edge import EdgeRig, Telephone, agreed, edge_rig
 from tests.support.rtp_caller import speech
+from tests.support.waiting import until
 
 ITEM = ("resp", "item")
 

@@ -47,7 +47,13 @@ def test_a_conversation_that_the_phone_ends(start: RunGateway, phone: StartPhone
     telephone.dial(gateway.uri)
     telephone.wait_for_event("CALL_ESTABLISHED")
     gateway.emulator.wait_until(lambda: len(gateway.sessions[0].responses) == 2, timeout_s=15)
-    time.sleep(3.0)  # while the phone records the answer
+    answer = gateway.sessions[0].responses[1]
+    gateway.emulator.wait_until(lambda: answer.finished_at is not None, timeout_s=15)
+    # Speech is produced faster than it sounds, and nothing tells what the phone has recorded: the line needs the time
+    # that the answer lasts, and the phone half a second for its buffers.
+    assert answer.first_audio_at is not None
+    heard_by = answer.first_audio_at + answer.audio_ms / 1000 + 0.5
+    gateway.emulator.wait_until(lambda: time.monotonic() > heard_by, timeout_s=30)
     telephone.hang_up()
     session = gateway.only_session()
     telephone.stop()

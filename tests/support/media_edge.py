@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
-import time
 from collections.abc import Callable, Iterator
 
 from gateway.base.ids import IdSource
@@ -15,9 +13,7 @@ from gateway.media.port import MediaPort
 from gateway.media.rtp import RtpPacket, parse_packet
 from tests.support.network import loopback_address
 from tests.support.rtp_caller import Ear, RtpCaller
-
-PATIENCE_S = 10.0
-"""For what takes milliseconds, on a machine that may be busy."""
+from tests.support.waiting import until
 
 
 class Telephone:
@@ -102,11 +98,3 @@ def edge_rig(**settings: float) -> Iterator[EdgeRig]:
         yield rig
     finally:
         rig.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop run until something is the case."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        await asyncio.sleep(0.002)

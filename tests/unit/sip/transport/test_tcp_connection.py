@@ -66,16 +66,16 @@ class Link:
 
 async def test_split_and_joined_messages_come_out_whole() -> None:
     link = await Link.open()
-    pieces = {
-        OPTIONS[:10]: (0, True),
-        OPTIONS[10:]: (1, False),
-        OPTIONS + OPTIONS[:50]: (2, True),
-        OPTIONS[50:]: (3, False),
-    }
-    for piece, expected in pieces.items():
-        link.peer.sendall(piece)
-        await until(lambda: (len(link.owner.messages), link.connection.waiting_since is not None) == expected)
-    assert link.owner.messages == [OPTIONS] * 3
+    messages = link.owner.messages
+    link.peer.sendall(OPTIONS[:10])
+    await until(lambda: link.connection.waiting_since is not None)
+    link.peer.sendall(OPTIONS[10:])
+    await until(lambda: len(messages) == 1)
+    link.peer.sendall(OPTIONS + OPTIONS[:50])
+    await until(lambda: len(messages) == 2 and link.connection.waiting_since is not None)
+    link.peer.sendall(OPTIONS[50:])
+    await until(lambda: len(messages) == 3)
+    assert messages == [OPTIONS] * 3
     assert link.connection.has_carried_message
     assert link.connection.waiting_since is None
     assert link.connection.flow == Flow("tcp", link.connection.local, link.peer.getsockname(), 5)
