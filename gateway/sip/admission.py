@@ -1,7 +1,7 @@
 """The decision at the door: may this request, from this source, be heard at all?
 
-The user agent asks for each request that belongs to no transaction and no dialog of ours. The answer is pure: the
-daemon makes it from trunk addresses and limits and keeps its own counters.
+The user agent asks for each request that belongs to no transaction of ours, and to no call that lives on the host it
+came from. The answer is pure: the daemon makes it from trunk addresses and limits and keeps its own counters.
 """
 
 from __future__ import annotations
