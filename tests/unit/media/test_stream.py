@@ -144,6 +144,37 @@ def test_on_hold_nothing_is_sent_and_no_audio_is_used_up(call: Call) -> None:
     assert resumed.ssrc == first.ssrc
 
 
+def test_inactive_stops_sending_at_once_and_a_later_update_resumes_the_same_stream(call: Call) -> None:
+    call.stream.playout.enqueue(ITEM, b"a" * 480)
+    first = call.tick()
+    call.stream.update(agreed(direction="inactive"), 1.0)
+    assert [call.stream.tick() for _ in range(50)] == [None] * 50
+    assert (call.stream.config.direction, call.stream.sent.packets) == ("inactive", 1)
+    assert call.stream.playout.ledger(ITEM) == ItemHeard(ITEM, 20, 60)
+    call.stream.update(agreed(), 2.0)
+    resumed, after = call.tick(), call.tick()
+    assert resumed.payload + after.payload == b"a" * 320
+    assert (resumed.marker, after.marker) == (True, False)
+    assert (resumed.sequence - first.sequence) & 0xFFFF == 1
+    assert (resumed.timestamp - first.timestamp) & 0xFFFF_FFFF == 51 * 160
+    assert (after.timestamp - resumed.timestamp) & 0xFFFF_FFFF == 160
+    assert resumed.ssrc == first.ssrc == after.ssrc
+
+
+def test_inactive_stops_hearing_at_once_and_a_later_update_hears_again(call: Call) -> None:
+    call.stream.receive_datagram(call.caller.audio(), ADDRESS, 1.0)
+    call.stream.update(agreed(direction="inactive"), 1.01)
+    for step in range(50):
+        call.stream.receive_datagram(call.caller.audio(), ADDRESS, 1.02 + step * 0.02)
+    call.stream.handle_timeout(2.5)
+    assert call.ear.audio == speech(50_000, 160)
+    assert call.stream.last_received == pytest.approx(2.0)
+    call.stream.update(agreed(), 3.0)
+    packet = call.caller.audio()
+    call.stream.receive_datagram(packet, ADDRESS, 3.01)
+    assert call.ear.audio == speech(50_000, 160) + packet[12:]
+
+
 def test_a_frame_the_network_refused_is_taken_out_of_the_ledger(call: Call) -> None:
     call.stream.playout.enqueue(ITEM, b"a" * 320)
     call.tick()
