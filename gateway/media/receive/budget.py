@@ -37,6 +37,10 @@ class Budget:
         self.settle(samples, now)
         return True
 
+    def available(self, now: float) -> int:
+        """Whole samples that time has room for by now, those of a long pause included."""
+        return max(int(self._refilled(now)), 0)
+
     def settle(self, samples: int, now: float) -> None:
         """Account for the time that has passed and for so many samples handed out in it."""
         self.samples = min(self._refilled(now) - samples, _SLACK_SAMPLES)

@@ -127,7 +127,7 @@ class Timeline:
             self.start(arrival)
             return
         ahead = distance32(self._position_ts, timestamp)
-        if self._ahead_samples < ahead < _MAX_MARK_TS:
+        if self._ahead_samples < ahead < _MAX_MARK_TS and self._unproven(ahead, arrival) <= GAP_TOLERANCE_TS:
             self._anchor_at = arrival
             self._ahead_samples = ahead
 
@@ -155,7 +155,8 @@ class Timeline:
         elapsed = round((now - self._anchor_at - self._lag_s) * SAMPLE_RATE_HZ)
         due = self._ahead_samples + elapsed - self._packet_samples
         if due >= _CHUNK_SAMPLES:
-            believed = min(due - due % _CHUNK_SAMPLES, MAX_GAP_TS)
+            believed = min(due, MAX_GAP_TS, self._budget.available(now))
+            believed -= believed % _CHUNK_SAMPLES
             self._budget.settle(believed, now)
             self._emit_silence(believed)
             self._ahead_samples -= due - due % _CHUNK_SAMPLES - believed
@@ -242,15 +243,18 @@ class Timeline:
             self._emit_silence(samples)
 
     def _may_fill(self, samples: int, now: float) -> bool:
-        """Has the time passed that a gap claims? Counted from the newest packet, which was so far ahead.
+        """Has the time passed that a gap claims?
 
         A gap that claims more leaves room for real audio, so that wrong timestamps never cost a word.
         """
-        elapsed_ts = (now - self._anchor_at) * SAMPLE_RATE_HZ
-        unproven = samples - self._ahead_samples - elapsed_ts
+        unproven = self._unproven(samples, now)
         if unproven > GAP_TOLERANCE_TS:
             return False
         return self._budget.covers(samples, now, spare=GAP_TOLERANCE_TS if unproven > 0 else 0)
+
+    def _unproven(self, ahead: int, now: float) -> float:
+        """By how much a place ahead exceeds the time since the newest packet, which ended ``_ahead_samples`` ahead."""
+        return ahead - self._ahead_samples - (now - self._anchor_at) * SAMPLE_RATE_HZ
 
     def _advance(self, payload: bytes, skipped: int, arrival: float) -> None:
         """Give out a payload without its first ``skipped`` samples."""

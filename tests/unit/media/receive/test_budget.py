@@ -48,6 +48,13 @@ def test_what_is_to_be_left_over_is_left_over() -> None:
     assert spend(budget, 8000, 1.0)
 
 
+def test_what_is_available_grows_with_time_and_is_never_negative() -> None:
+    budget = Budget()
+    budget.settle(24_000, 1.0)
+    assert budget.available(1.0) == 0
+    assert 8000 <= budget.available(3.0) <= 8200
+
+
 def test_time_that_goes_back_gives_nothing() -> None:
     budget = Budget()
     assert spend(budget, 16_000, 5.0)

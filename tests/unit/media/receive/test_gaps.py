@@ -230,6 +230,20 @@ class TestRealTime:
             at += 10 * 8000
         assert len(line.ear.audio) <= (2 + 80 * 1.01) * 8000 + 320
 
+    def test_leaping_marks_make_no_more_either(self, line: Line) -> None:
+        line.say(0, 1.0)
+        for index in range(1, 500):
+            line.timeline.add_mark(line.base + index * 7900, 1.0 + index * 0.02)
+            line.fill(1.0 + index * 0.02)
+        assert len(line.ear.audio) <= (2 + 10 * 1.01) * 8000
+        line.timeline.rebase()
+        assert line.say(0, 11.5) == speech(0, 160)
+
+    def test_a_mark_further_ahead_than_time_has_passed_is_ignored(self, line: Line) -> None:
+        line.say(0, 1.0)
+        line.timeline.add_mark(line.base + 160 + 60_000, 1.02)
+        assert line.fill(1.1) == b""
+
     def test_after_a_flood_the_sender_is_heard_whole_again(self, line: Line) -> None:
         for index in range(1000):
             line.say(index * 160, 1.0 + index * 0.001)
