@@ -10,6 +10,7 @@ import uvloop
 
 from gateway.media.rtp import RtpPacket
 from tests.support.media_edge import EdgeRig, Telephone, agreed, edge_rig
+from tests.support.network import loopback_address
 from tests.support.rtp_caller import speech
 from tests.support.waiting import until
 
@@ -119,6 +120,37 @@ async def test_a_phone_behind_address_translation_is_followed() -> None:
         sent = port.stream.sent.packets
         await until(lambda: port.stream.sent.packets >= sent + 3)
         assert announced.heard() == []
+
+
+async def test_a_stranger_that_sends_first_takes_nothing_from_a_caller_known_by_its_signalling() -> None:
+    """The caller sits behind address translation: SDP names an address that cannot be reached."""
+    with edge_rig() as rig:
+        caller, stranger = rig.telephone(), Telephone(loopback_address())
+        rig.telephones.append(stranger)
+        assert stranger.address[0] != caller.address[0]
+        port = rig.open(("203.0.113.9", 40_000), signalling_host=caller.address[0])
+        port.start()
+        for _ in range(3):
+            stranger.send(stranger.caller.audio(), port)
+            caller.send(caller.caller.audio(), port)
+        await caller.hear(3)
+        for _ in range(10):
+            stranger.send(stranger.caller.audio(), port)
+        await caller.hear(10)
+        assert port.stream.remote == caller.address
+        assert stranger.heard() == []
+
+
+async def test_a_phone_nobody_knows_the_address_of_is_followed_after_three_packets() -> None:
+    with edge_rig() as rig:
+        phone = rig.telephone()
+        port = rig.open(("203.0.113.9", 40_000), signalling_host="203.0.113.9")
+        port.start()
+        for _ in range(10):
+            phone.send(phone.caller.audio(), port)
+        await phone.hear(3)
+        await until(lambda: len(rig.ears[port].audio) >= 8 * 160)
+        assert rig.ears[port].audio[: 8 * 160] == speech(50_000 + 2 * 160, 8 * 160)
 
 
 async def test_hold_stops_rtp_and_resume_goes_on_with_the_same_stream() -> None:
