@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.sip.flow import Flow, SocketAddress
 from gateway.sip.grammar import format_host_port
+from gateway.sip.message import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +39,10 @@ class Identity:
     def server(self) -> tuple[str, str]:
         """For responses."""
         return ("Server", self.product)
+
+
+def stateless_tag(request: Request, key: bytes) -> str:
+    """Our To tag where no state is kept (RFC 3261 §8.2.7): the same for each repetition, and not to be foretold."""
+    names = ("Via", "Call-ID", "From", "CSeq")
+    text = "\n".join(request.headers.get(name) or "" for name in names)
+    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8, key=key).hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.sip.flow import DEFAULT_PORT, Flow
+from gateway.sip.grammar import SipParseError
 from gateway.sip.message import Request
 
 
@@ -40,3 +41,17 @@ def reply_flow(request: Request, flow: Flow) -> Flow:
     if via.wants_rport or via.host != host:
         return flow
     return replace(flow, remote=(host, via.port or DEFAULT_PORT))
+
+
+def refusal_flow(request: Request, flow: Flow) -> Flow:
+    """Where a request is refused that may be broken. A Via that is there and cannot be read is answered to the source.
+
+    Stamps it. Raises SipParseError when there is no Via at all.
+    """
+    try:
+        stamp_source(request, flow)
+        return reply_flow(request, flow)
+    except SipParseError:
+        if "Via" not in request.headers:
+            raise
+        return flow

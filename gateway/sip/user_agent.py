@@ -6,7 +6,6 @@ arm one timer for ``next_deadline``. ``now`` is monotonic seconds. Nothing a pee
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -18,12 +17,12 @@ from gateway.sip.capabilities import check_capabilities, options_response, refus
 from gateway.sip.events import Event, RequestRefused
 from gateway.sip.flow import Flow, SocketAddress
 from gateway.sip.grammar import SipParseError
-from gateway.sip.identity import Identity
+from gateway.sip.identity import Identity, stateless_tag
 from gateway.sip.invite.call import NO_DIALOG, Call
 from gateway.sip.invite.context import CallContext
 from gateway.sip.invite.uac import Invitation, InviteUac
 from gateway.sip.message import Request, Response, make_response, parse_message
-from gateway.sip.routing import reply_flow, stamp_source
+from gateway.sip.routing import refusal_flow, reply_flow, stamp_source
 from gateway.sip.stats import UserAgentStats
 from gateway.sip.transaction.invite_server import InviteServer
 from gateway.sip.transaction.machine import TimerValues, TransactionContext
@@ -338,7 +337,7 @@ class UserAgent:
             return self._unavailable("draining")
         if request.method == "OPTIONS":
             # RFC 3261 §8.2.7: a ping keeps no state; repeated, it is answered anew with the same tag.
-            response = options_response(request, self._stateless_tag(request), self._context.identity.server)
+            response = options_response(request, stateless_tag(request, self._tag_key), self._context.identity.server)
             self._wire.send(flow, response.to_bytes())
             return None
         if not self._has_room_for_call:
@@ -384,12 +383,12 @@ class UserAgent:
         if request.method == "ACK":
             return
         try:
-            flow = _way_back(request, flow)
+            flow = refusal_flow(request, flow)
             response = make_response(
                 request,
                 refusal.status,
                 refusal.reason,
-                to_tag=self._stateless_tag(request),
+                to_tag=stateless_tag(request, self._tag_key),
                 headers=(*refusal.headers, self._context.identity.server),
             )
         except RemoteProtocolError:
@@ -397,24 +396,6 @@ class UserAgent:
             return
         self._wire.send(flow, response.to_bytes())
         self._context.note_refusal(request, flow, refusal)
-
-    def _stateless_tag(self, request: Request) -> str:
-        """The same for each repetition of a request, and not to be foretold."""
-        via, call_id = request.headers.get("Via") or "", request.headers.get("Call-ID") or ""
-        text = "\n".join((via, call_id, request.headers.get("From") or "", request.headers.get("CSeq") or ""))
-        seed = text.encode("utf-8", "surrogateescape")
-        return hashlib.blake2b(seed, digest_size=8, key=self._tag_key).hexdigest()
-
-
-def _way_back(request: Request, flow: Flow) -> Flow:
-    """Where a refusal goes. A Via that is there and cannot be read is echoed, and answered to the source."""
-    try:
-        stamp_source(request, flow)
-        return reply_flow(request, flow)
-    except SipParseError:
-        if "Via" not in request.headers:
-            raise
-        return flow
 
 
 def _has_nul(response: Response) -> bool:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from gateway.sip.flow import Flow
-from gateway.sip.identity import Identity
+from gateway.sip.identity import Identity, stateless_tag
+from tests.support.sip_peer import invite
 
 UDP = Flow("udp", ("192.0.2.1", 5060), ("198.51.100.7", 5060))
 TCP = Flow("tcp", ("192.0.2.1", 5060), ("198.51.100.7", 5060))
@@ -35,3 +36,17 @@ def test_requests_say_user_agent_and_responses_server() -> None:
     identity = Identity("gateway", "gw/1", lambda flow: flow.local)
     assert identity.user_agent == ("User-Agent", "gw/1")
     assert identity.server == ("Server", "gw/1")
+
+
+def test_a_stateless_tag_is_the_same_for_repetitions_only_and_depends_on_a_secret() -> None:
+    sent = invite(branch="z9hG4bKone")
+    tag = stateless_tag(sent, b"secret")
+    assert stateless_tag(invite(branch="z9hG4bKone"), b"secret") == tag
+    others = [
+        stateless_tag(sent, b"another"),
+        stateless_tag(invite(branch="z9hG4bKtwo"), b"secret"),
+        stateless_tag(invite(branch="z9hG4bKone", call_id="2"), b"secret"),
+        stateless_tag(invite(branch="z9hG4bKone", from_tag="x"), b"secret"),
+        stateless_tag(invite(branch="z9hG4bKone", cseq=2), b"secret"),
+    ]
+    assert len({tag, *others}) == 6

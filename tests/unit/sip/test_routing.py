@@ -7,7 +7,7 @@ import pytest
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError
 from gateway.sip.message import Request
-from gateway.sip.routing import reply_flow, stamp_source
+from gateway.sip.routing import refusal_flow, reply_flow, stamp_source
 from tests.support.sip_peer import invite
 
 UDP = Flow("udp", ("192.0.2.1", 5060), ("198.51.100.7", 40123))
@@ -85,3 +85,12 @@ def test_without_a_via_there_is_no_way_back() -> None:
     request.headers.remove("Via")
     with pytest.raises(SipParseError):
         stamp_source(request, UDP)
+
+
+def test_a_refusal_of_a_request_with_an_unreadable_via_goes_to_its_source() -> None:
+    assert refusal_flow(invite(via="nonsense"), UDP) == UDP
+    assert refusal_flow(invite(), UDP).remote == ("198.51.100.7", 5060), "a readable one says where"
+    without = invite()
+    without.headers.remove("Via")
+    with pytest.raises(SipParseError):
+        refusal_flow(without, UDP)
