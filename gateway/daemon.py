@@ -197,7 +197,8 @@ class Gateway:
         """Until every BYE is answered and every refusal acknowledged, or the peers have had their time."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
-                while self.sip.user_agent.calls:  # noqa: ASYNC110 - once, at the end, a few rounds
+                agent = self.sip.user_agent
+                while agent.calls or agent.unfinished_refusals:  # noqa: ASYNC110 - once, at the end, a few rounds
                     await asyncio.sleep(_POLL_S)
 
 
@@ -214,8 +215,7 @@ def _naming(key: str, address: str) -> Iterator[None]:
 def _media_bind_address(settings: Settings) -> str:
     """RTP leaves from where SIP is spoken when that is one address; else from whatever routes to the caller."""
     hosts = {address.host for address in settings.sip.listen}
-    if len({":" in host for host in hosts}) > 1:
-        raise SettingsError(["sip.listen: IPv4 and IPv6 together are not in this version; write addresses of one kind"])
+    assert len({":" in host for host in hosts}) == 1, "settings.checks lets one address family through"
     if len(hosts) == 1:
         return hosts.pop()
     return "::" if ":" in hosts.pop() else "0.0.0.0"

@@ -84,12 +84,6 @@ async def test_a_reload_that_is_refused_changes_nothing() -> None:
         await stage.dial()
 
 
-async def test_ipv4_and_ipv6_together_are_refused_with_what_to_do() -> None:
-    mixed = settings_with("ws://127.0.0.1:9/", sip={"listen": ["udp://127.0.0.1:0", "udp://[::1]:0"]})
-    with pytest.raises(SettingsError, match="write addresses of one kind"):
-        await Gateway(mixed).start()
-
-
 async def test_ended_calls_are_freed_without_the_collector() -> None:
     gc.collect()
     gc.disable()
