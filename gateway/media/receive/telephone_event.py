@@ -78,8 +78,11 @@ class TelephoneEventDecoder:
         pressed: list[DigitPressed] = []
         if len(payload) < _BLOCK.size:
             self.ignored += 1
-        self.ignored += max(len(payload) // _BLOCK.size - MAX_BLOCKS, 0)
-        for offset in range(0, min(len(payload) - 3, MAX_BLOCKS * _BLOCK.size), _BLOCK.size):
+        end = len(payload) - 3
+        if end > MAX_BLOCKS * _BLOCK.size:
+            self.ignored += len(payload) // _BLOCK.size - MAX_BLOCKS
+            end = MAX_BLOCKS * _BLOCK.size
+        for offset in range(0, end, _BLOCK.size):
             event, flags, duration_ts = _BLOCK.unpack_from(payload, offset)
             is_last = offset + 2 * _BLOCK.size > len(payload)
             if event < len(DIGITS):
