@@ -245,6 +245,7 @@ def _identify(event: CallOffered, caller: Caller, decision: RouteDecision, ids: 
         call_id=f"c-{ids.token(12)}",
         sip_call=event.call,
         sip_call_id=caller.sip_call_id,
+        source=event.flow.remote[0],
         caller=caller.caller,
         callee=caller.callee,
         trunk=decision.trunk,

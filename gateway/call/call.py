@@ -49,6 +49,8 @@ class CallIdentity:
     """The user agent's id of the call."""
     sip_call_id: str
     """The Call-ID header: what carriers ask for."""
+    source: str
+    """The IP address that signals."""
     caller: str
     callee: str
     trunk: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -77,6 +78,7 @@ class CallDirectory:
         self._trunks = trunk_table(settings.trunks)
         self._refusals = RefusalLog(logger)
         self._by_sip_call: dict[str, Call] = {}
+        self._live_sources: Counter[str] = Counter()
         self._deadlines: Deadlines[str] = Deadlines()
         self._timer: asyncio.TimerHandle | None = None
         self._armed_at: float | None = None
@@ -96,7 +98,8 @@ class CallDirectory:
 
     def hears(self, flow: Flow) -> str | None:
         """The rule by which this source gets silence without being read at all; None when it is listened to."""
-        is_known = self._trunks.find(flow.remote[0]) is not None
+        # Who is in a call is heard to its end, also when a reload has dropped the trunk meanwhile.
+        is_known = self._trunks.find(flow.remote[0]) is not None or flow.remote[0] in self._live_sources
         return None if is_known or self._settings.unknown_callers == "403" else UNKNOWN_CALLERS
 
     def admit(self, request: Request, flow: Flow) -> Admission:
@@ -180,6 +183,7 @@ class CallDirectory:
             self._logger.exception("call could not be set up", caller=caller.caller, callee=caller.callee)
             return
         self._by_sip_call[event.call] = call
+        self._live_sources[call.identity.source] += 1
         self._metrics.calls_live.set(len(self._by_sip_call))
         self.run(call, lambda call: call.begin(now))
 
@@ -227,7 +231,8 @@ class CallDirectory:
     # --- the way out -------------------------------------------------------------------------------------------
 
     def _ended(self, call: Call) -> None:
-        self._by_sip_call.pop(call.identity.sip_call, None)
+        if self._by_sip_call.pop(call.identity.sip_call, None) is not None:
+            self._live_sources -= Counter([call.identity.source])  # drops what falls to zero
         self._deadlines.clear(call.identity.sip_call)
         self._metrics.calls_live.set(len(self._by_sip_call))
         if call.end_reason is not None:

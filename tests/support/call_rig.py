@@ -203,7 +203,9 @@ class CallRig:
             journal=journal,
             observer=self.observer,
         )
-        identity = CallIdentity("c-1", "sip-1", "call-id", "+15550111", "+15550100", "carrier", "desk", "routes[0]")
+        identity = CallIdentity(
+            "c-1", "sip-1", "call-id", "192.0.2.7", "+15550111", "+15550100", "carrier", "desk", "routes[0]"
+        )
         self.call = Call(
             identity,
             limits=limits,

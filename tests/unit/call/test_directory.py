@@ -14,7 +14,7 @@ from gateway.emulator.scenario import Scenario
 from gateway.sip.admission import Allow, Refuse, Silence
 from gateway.sip.flow import Flow
 from gateway.sip.message import make_request
-from tests.support.stage import NOTHING, Stage, leftovers
+from tests.support.stage import NOTHING, Stage, leftovers, settings_with
 
 OPTIONS = make_request("OPTIONS", "sip:agent@127.0.0.1", headers=())
 
@@ -163,3 +163,15 @@ async def test_a_stranger_hears_nothing_over_udp_and_tcp_and_is_counted() -> Non
                 with contextlib.suppress(ConnectionResetError):
                     assert await loop.sock_recv(stranger, 1) == b"", "closed without a word"
         await stage.dial()
+
+
+async def test_a_caller_whose_trunk_a_reload_has_dropped_is_heard_to_the_end_of_the_call() -> None:
+    async with Stage() as stage:
+        await stage.dial()
+        others = settings_with(stage.emulator.url, trunks={"elsewhere": {"accept_from": ["198.51.100.0/24"]}})
+        stage.gateway.reload(others)
+        assert stage.gateway.directory.hears(flow_from("127.0.0.1")) is None
+        stage.phone.hang_up()
+        await stage.phone.wait_until(lambda: stage.gateway.directory.live == 0, 5)
+        assert stage.events[-1].details["reason"] == "caller_hung_up"
+        assert stage.gateway.directory.hears(flow_from("127.0.0.1")) == "unknown_callers"
