@@ -20,7 +20,7 @@ from gateway.call.states import CallState, move
 from gateway.call.termination import EndReason, sip_cause
 from gateway.inworld.protocol import RealtimeProtocol
 from gateway.inworld.protocol_events import AudioReceived, ProviderFault, RealtimeEvent, SessionClosed, SessionReady
-from gateway.media.config import StreamConfig
+from gateway.media.config import Direction, StreamConfig
 
 GREETING_WAIT_S = 1.0
 """How long after the session is ready the answer waits for the first sound of the greeting."""
@@ -94,6 +94,7 @@ class Call:
         self._media_check: float | None = None
         self._proof_due: float | None = None
         self._agreed: StreamConfig | None = None
+        self._is_media_stopped = False
         self._resumed_at = 0.0
         self._is_session_ready = False
         self._is_on_hold = False
@@ -133,8 +134,7 @@ class Call:
             return
         self.state = move(self.state, CallState.TALKING)
         self._proof_due = None
-        if self._agreed is not None:
-            self._media.stream.update(self._agreed, now)
+        self._resume_proven_media(now)
         self._follow_hold(now)
         self._act(now)
 
@@ -351,10 +351,17 @@ class Call:
         self._media.stream.update(agreement.stream, now)
 
     def _stop_unproven_media(self, now: float) -> None:
-        """Neither an ACK nor audio has shown that somebody is there: silent until the ACK comes."""
+        """Neither an ACK nor audio has shown that somebody is there: silent until one of them comes."""
         self._proof_due = None
         if self._media.stream.last_received is None and self._agreed is not None:
-            self._media.stream.update(replace(self._agreed, direction="inactive"), now)
+            self._is_media_stopped = True
+            direction: Direction = "recvonly" if self._agreed.may_receive else "inactive"
+            self._media.stream.update(replace(self._agreed, direction=direction), now)
+
+    def _resume_proven_media(self, now: float) -> None:
+        self._is_media_stopped = False
+        if self._agreed is not None:
+            self._media.stream.update(self._agreed, now)
 
     def _follow_hold(self, now: float) -> None:
         """What offer and answer said about hold becomes the call's state, once the call is established."""
@@ -384,6 +391,8 @@ class Call:
 
     def _check_media(self, now: float) -> None:
         self._media_check = now + _MEDIA_CHECK_S
+        if self._is_media_stopped and self._media.stream.last_received is not None:
+            self._resume_proven_media(now)
         if self.state is CallState.HELD or self._answered_at is None or not self._media.stream.config.may_receive:
             return
         heard_at = max(self._media.stream.last_received or 0.0, self._answered_at, self._resumed_at)

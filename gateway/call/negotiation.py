@@ -95,8 +95,9 @@ class Negotiator:
     def answer(self, offer: bytes) -> Agreement:
         """Answers an offer of the peer, the first one or that of a re-INVITE."""
         description, audio = answer_offer(parse_description(offer), self._local, self._sent)
-        self._sent = description
-        return Agreement(description, self._stream(audio), audio.is_on_hold)
+        agreement = Agreement(description, self._stream(audio), audio.is_on_hold)
+        self._sent = description  # only what is really sent counts for the next version (RFC 3264 §8)
+        return agreement
 
     def offer(self) -> Agreement:
         """Makes our offer, for an INVITE that brought none; the stream waits for ``accept``."""

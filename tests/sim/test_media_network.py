@@ -320,3 +320,19 @@ def test_a_packet_in_order_waits_for_nothing_however_bad_the_network_is(arrivals
             is_next = went_out
         else:
             is_next = False
+
+
+def test_stalls_that_drain_slowly_cost_none_of_the_callers_words() -> None:
+    network = Network(agreed())
+    caller = RtpCaller()
+    network.stream.start(network.now)
+    began, arrives = network.now, 0.0
+    for number in range(180 * 50):
+        due = number * 0.02
+        arrives = max(due, arrives + 0.013)  # the backlog of a stall comes at one and a half times the pace of speech
+        if number and number % 200 == 0:
+            arrives = max(arrives, due + 0.4)
+        network.carry(caller.audio(), began + due, Fate(delay_s=arrives - due))
+    network.deliver_all()
+    assert network.stream.mending.excess_packets == 0
+    assert network.stream.mending.trimmed_samples <= 0.005 * 180 * RATE

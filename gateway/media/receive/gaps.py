@@ -155,7 +155,8 @@ class Timeline:
         elapsed = round((now - self._anchor_at - self._lag_s) * SAMPLE_RATE_HZ)
         due = self._ahead_samples + elapsed - self._packet_samples
         if due >= _CHUNK_SAMPLES:
-            believed = min(due, MAX_GAP_TS, self._budget.available(now))
+            # The last second of slack is for the caller's own words: silence must not make them excess.
+            believed = min(due, MAX_GAP_TS, max(self._budget.available(now) - SAMPLE_RATE_HZ, 0))
             believed -= believed % _CHUNK_SAMPLES
             self._budget.settle(believed, now)
             self._emit_silence(believed)

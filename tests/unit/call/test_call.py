@@ -253,3 +253,20 @@ def test_a_caller_who_is_heard_needs_no_ack_to_go_on_hearing() -> None:
     rig.run(8.0)
     assert rig.call.state is CallState.ANSWERING
     assert rig.now - rig.sent[-1].at <= 0.021
+
+
+def test_a_caller_whose_first_packet_comes_after_the_stop_is_heard_and_hears_again() -> None:
+    speaks_from = [float("inf")]
+    rig = CallRig(
+        scenario(greeting={"tone": {"hz": 440, "ms": 20000}}),
+        caller_audio=lambda now: b"\xff" * 160 if now >= speaks_from[0] else None,
+    )
+    rig.begin()
+    rig.run_until(lambda: rig.call.state is CallState.ANSWERING)
+    rig.run(4.0)
+    stopped_at = rig.sent[-1].at
+    assert rig.now - stopped_at > 0.9
+    speaks_from[0] = rig.now
+    rig.run(2.0)
+    assert rig.call.state is CallState.ANSWERING
+    assert rig.sent[-1].at > stopped_at + 1.5

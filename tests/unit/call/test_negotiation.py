@@ -108,3 +108,14 @@ def test_a_caller_elsewhere_cannot_point_us_at_this_machine_or_its_link(target: 
     with pytest.raises(RemoteProtocolError) as refused:
         negotiation.answer(offer(address=target, formats="0"))
     assert refused.value.status == 488
+
+
+def test_a_refused_offer_uses_up_no_version() -> None:
+    negotiation = Negotiator(
+        address="192.0.2.1", codecs=("PCMU",), session_id=7, reorder_ms=40, signalling_host="198.51.100.1"
+    )
+    negotiation.bind(20000)
+    assert b"o=- 7 1 " in negotiation.answer(offer(formats="0")).description
+    with pytest.raises(RemoteProtocolError):
+        negotiation.answer(offer("a=ptime:30", address="127.0.0.1", formats="0 101"))
+    assert b"o=- 7 2 " in negotiation.answer(offer("a=ptime:40", formats="0")).description
