@@ -53,7 +53,6 @@ class Gateway:
         self._sinks: tuple[EventSink, ...] = (log_event, MeteredEvents(self.metrics), *sinks)
         self._ids = ids or IdSource()
         self._log = get_logger(node=settings.node.name)
-        self._emulator: Emulator | None = None
         self._stack = contextlib.AsyncExitStack()
 
     async def start(self) -> None:
@@ -108,8 +107,8 @@ class Gateway:
         inworld = self.settings.inworld
         if not inworld.uses_embedded_emulator:
             return self._real_provider(self.settings)
-        self._emulator = await self._stack.enter_async_context(Emulator())
-        return ProviderEndpoint(self._emulator.url, Secret(_EMULATOR_KEY))
+        emulator = await self._stack.enter_async_context(Emulator())
+        return ProviderEndpoint(emulator.url, Secret(_EMULATOR_KEY))
 
     def _real_provider(self, settings: Settings) -> ProviderEndpoint:
         provider = ProviderEndpoint(settings.inworld.url, settings.inworld.api_key, settings.inworld.auth)
@@ -263,7 +262,7 @@ def _reload(gateway: Gateway, config: Path) -> None:
 
 
 def _calm_the_collector() -> None:
-    """A full collection stalls the loop for 8-23 ms at 400 calls (measured); what is here now stays for good."""
+    """A full collection stalls the loop, the longer the more calls there are; what is here now stays for good."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

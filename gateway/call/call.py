@@ -20,6 +20,7 @@ from gateway.call.states import CallState, move
 from gateway.call.termination import EndReason, sip_cause
 from gateway.inworld.protocol import RealtimeProtocol
 from gateway.inworld.protocol_events import AudioReceived, ProviderFault, RealtimeEvent, SessionClosed, SessionReady
+from gateway.media.codec.g711 import BYTES_PER_MS
 from gateway.media.config import Direction, StreamConfig
 
 GREETING_WAIT_S = 1.0
@@ -77,7 +78,6 @@ class Call:
         self.identity = identity
         self.state = CallState.RINGING
         self.end_reason: EndReason | None = None
-        self.setup_s: float | None = None
         self._limits = limits
         self._offer = offer
         self._negotiator = negotiator
@@ -134,7 +134,8 @@ class Call:
             return
         self.state = move(self.state, CallState.TALKING)
         self._proof_due = None
-        self._resume_proven_media(now)
+        if self._is_media_stopped:
+            self._resume_proven_media(now)
         self._follow_hold(now)
         self._act(now)
 
@@ -164,7 +165,7 @@ class Call:
 
     def handle_provider_event(self, event: RealtimeEvent, now: float) -> None:
         """One event of the session. Audio first: nothing else is as frequent."""
-        if self.state is CallState.ENDED:
+        if self.is_ended:
             return
         self._conversation.handle_event(event, now)
         if isinstance(event, AudioReceived):
@@ -181,7 +182,7 @@ class Call:
 
     def provider_refused(self, why: str, now: float, *, retry_after_s: int | None = None) -> None:
         """The session could not be opened, or not as the call needs it."""
-        if self.state is not CallState.ENDED:
+        if not self.is_ended:
             self._conversation.note_fault("no_session", why, now)
             self._retry_after_s = retry_after_s
             self.end(EndReason.PROVIDER_FAILED, now)
@@ -190,7 +191,7 @@ class Call:
 
     def receive_digit(self, digit: str, now: float) -> None:
         """A key was pressed."""
-        if self.state is not CallState.ENDED:
+        if not self.is_ended:
             self._conversation.receive_digit(digit, now)
             self._act(now)
 
@@ -198,7 +199,7 @@ class Call:
 
     def next_deadline(self) -> float | None:
         """The earliest of everything this call waits for."""
-        if self.state is CallState.ENDED:
+        if self.is_ended:
             return None
         return earliest(
             self._answer_due, self._proof_due, self._media_check, self._ends_at(), self._conversation.next_deadline()
@@ -228,7 +229,7 @@ class Call:
 
     def end(self, reason: EndReason, now: float, *, is_gone: bool = False) -> None:
         """Ends the call, whatever its state; later ends mean nothing. ``is_gone``: the peer has ended it in SIP."""
-        if self.state is CallState.ENDED:
+        if self.is_ended:
             return
         was_answered = self._answered_at is not None
         self.state = move(self.state, CallState.ENDED)
@@ -268,7 +269,7 @@ class Call:
             "packets_lost": received.lost,
             "packets_late": received.late,
             "jitter_ms": round(received.jitter_ms, 2),
-            "concealed_ms": stream.mending.concealed_samples // 8,
+            "concealed_ms": stream.mending.concealed_samples // BYTES_PER_MS,
             "packets_sent": stream.sent.packets,
         }
 
@@ -321,13 +322,14 @@ class Call:
         self.state = move(self.state, CallState.ANSWERING)
         self._answer_due = None
         self._answered_at = now
-        self.setup_s = now - self._began
         self._agree(agreement, now)
         self._signalling.answer(self.identity.sip_call, agreement.description)
         self._media.start()
         self._media_check = now + _MEDIA_CHECK_S
         self._proof_due = now + UNPROVEN_MEDIA_S
-        self._journal.record(EventName.CALL_ANSWERED, now, codec=agreement.stream.codec, setup_s=round(self.setup_s, 3))
+        self._journal.record(
+            EventName.CALL_ANSWERED, now, codec=agreement.stream.codec, setup_s=round(now - self._began, 3)
+        )
 
     def _take_late_answer(self, body: bytes | None, now: float) -> bool:
         try:
@@ -348,6 +350,7 @@ class Call:
     def _agree(self, agreement: Agreement, now: float) -> None:
         self._is_on_hold = agreement.is_on_hold
         self._agreed = agreement.stream
+        self._is_media_stopped = False
         self._media.stream.update(agreement.stream, now)
 
     def _stop_unproven_media(self, now: float) -> None:
@@ -377,7 +380,7 @@ class Call:
 
     def _act(self, now: float) -> None:
         """Carries out what the conversation has decided, and sends what its protocol has to say."""
-        if self.state is CallState.ENDED:
+        if self.is_ended:
             return
         if self._conversation.wants_hang_up:
             self.end(EndReason.AGENT_HUNG_UP, now)

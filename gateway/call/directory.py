@@ -144,15 +144,8 @@ class CallDirectory:
                 reason = _END_REASONS.get(cause, EndReason.ERROR)
                 self._with(sip_call, lambda call: call.end(reason, now, is_gone=True))
             case RequestRefused():
-                self._metrics.refusals.labels(rule=event.rule).inc()
-                self._refusals.note(
-                    event.flow.remote[0],
-                    event.rule,
-                    now,
-                    method=event.method,
-                    status=event.status or "silence",
-                    **_REMEDIES.get(event.rule, {}),
-                )
+                status = event.status or "silence"
+                self._note_refusal(event.flow, event.rule, method=event.method, status=status)
             case _:
                 pass
 
@@ -214,11 +207,9 @@ class CallDirectory:
             raise _Refused(busy.status, "Busy Here", "trunks.max_calls")
 
     def _refuse(self, event: CallOffered, caller: Caller, refused: _Refused) -> None:
-        self._metrics.refusals.labels(rule=refused.rule).inc()
-        self._refusals.note(
-            event.flow.remote[0],
+        self._note_refusal(
+            event.flow,
             refused.rule,
-            self._clock(),
             method="INVITE",
             status=refused.status,
             caller=caller.caller,
@@ -227,6 +218,11 @@ class CallDirectory:
         )
         headers = [] if refused.retry_after_s is None else [("Retry-After", str(refused.retry_after_s))]
         self._signalling.reject(event.call, refused.status, _phrase(refused.text), headers)
+
+    def _note_refusal(self, flow: Flow, rule: str, **details: object) -> None:
+        """Every refusal is counted under its rule and, within bounds, logged with it."""
+        self._metrics.refusals.labels(rule=rule).inc()
+        self._refusals.note(flow.remote[0], rule, self._clock(), **(_REMEDIES.get(rule, {}) | details))
 
     # --- the way out -------------------------------------------------------------------------------------------
 
