@@ -29,7 +29,7 @@ from gateway.observability.logs import get_logger
 from gateway.observability.metrics import Metrics
 from gateway.settings.load import load_settings
 from gateway.settings.schema import Settings
-from gateway.sip.flow import DEFAULT_PORT
+from gateway.sip.flow import default_port
 from gateway.sip.grammar import format_host_port
 from gateway.sip.transport.endpoint import Endpoint
 from gateway.sip.transport.listen_url import ListenUrl
@@ -224,7 +224,7 @@ def _address_to_dial(listening: Sequence[ListenUrl]) -> str:
     """What somebody can call to try it: our address toward the rest of the world, where SIP is on every one."""
     url = listening[0]
     host = (LocalAddresses().toward("192.0.2.1") or "127.0.0.1") if url.is_wildcard and not url.is_ipv6 else url.host
-    return format_host_port(host, None if url.port == DEFAULT_PORT else url.port)
+    return format_host_port(host, None if url.port == default_port(url.transport) else url.port)
 
 
 def _read(settings: Settings, key: str) -> object:

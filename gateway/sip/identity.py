@@ -6,9 +6,11 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.sip.address import Address
 from gateway.sip.flow import Flow, SocketAddress
-from gateway.sip.grammar import format_host_port
+from gateway.sip.grammar import SipParseError, format_host_port
 from gateway.sip.message import Request
+from gateway.sip.uri import SipUri
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +26,17 @@ class Identity:
         host, port = self.advertise(flow)
         return f"SIP/2.0/{flow.transport.upper()} {format_host_port(host, port)};branch={branch};rport"
 
-    def contact(self, flow: Flow) -> str:
-        """Where requests inside the dialog reach us: the transport of the flow is the one they shall use."""
+    def contact(self, flow: Flow, *, is_sips: bool = False) -> str:
+        """Where requests inside the dialog reach us: the transport of the flow is the one they shall use.
+
+        Over TLS that is ``sip:`` with ``transport=tls``: RFC 3261 §26.2.2 deprecates the parameter, yet it is what
+        equipment writes and reads, and ``sips:`` would demand TLS of every hop to the caller, which we cannot promise.
+        ``is_sips``: the peer itself spoke of ``sips:``, then we must too (RFC 3261 §12.1.1, RFC 5630 §4). Over
+        WebSocket it is ``transport=ws``, secured or not (RFC 7118 §5.2.4).
+        """
         host, port = self.advertise(flow)
-        transport = "" if flow.transport == "udp" else f";transport={flow.transport}"
-        return f"<sip:{self.contact_user}@{format_host_port(host, port)}{transport}>"
+        scheme = "sips" if is_sips and flow.is_secure else "sip"
+        return f"<{scheme}:{self.contact_user}@{format_host_port(host, port)}{_transport_param(flow, scheme)}>"
 
     @property
     def user_agent(self) -> tuple[str, str]:
@@ -39,6 +47,31 @@ class Identity:
     def server(self) -> tuple[str, str]:
         """For responses."""
         return ("Server", self.product)
+
+
+def _transport_param(flow: Flow, scheme: str) -> str:
+    if flow.is_websocket:
+        return ";transport=ws"
+    if flow.transport == "udp" or scheme == "sips":  # RFC 3261 §26.2.2: sips means TLS by itself
+        return ""
+    return f";transport={flow.transport}"
+
+
+def demands_sips(invite: Request) -> bool:
+    """Whether the answer to ``invite`` must name a ``sips:`` Contact (RFC 3261 §12.1.1).
+
+    It must when the Request-URI is one, or the top Record-Route, or without any Record-Route the Contact.
+    """
+    try:
+        path = invite.headers.split("Record-Route") or invite.headers.split("Contact")
+        return _is_sips(invite.uri) or (bool(path) and _is_sips(path[0]))
+    except SipParseError:
+        return False
+
+
+def _is_sips(address: str) -> bool:
+    uri = Address.parse(address).uri
+    return isinstance(uri, SipUri) and uri.scheme == "sips"
 
 
 def stateless_tag(request: Request, key: bytes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.sip.flow import DEFAULT_PORT, Flow
+from gateway.sip.flow import Flow, default_port
 from gateway.sip.grammar import SipParseError
 from gateway.sip.message import Request
 
@@ -29,18 +29,21 @@ def stamp_source(request: Request, flow: Flow) -> None:
 def reply_flow(request: Request, flow: Flow) -> Flow:
     """The flow on which ``request``, stamped, is answered, and on which the dialog it opens will live.
 
-    Over TCP: the same connection, or when it is gone a new one to the source address at the sent-by port
-    (RFC 3261 §18.2.2). Over UDP: the address the request came from. Its port is the sent-by port only where the
+    Over TCP and TLS: the same connection, or when it is gone a new one to the source address at the sent-by port
+    (RFC 3261 §18.2.2). Over WebSocket: that connection or none, for its sent-by is a stand-in (RFC 7118 §5.2.1).
+    Over UDP: the address the request came from. Its port is the sent-by port only where the
     sender did not ask for ``rport`` and gave its own true address: an old device that sends from one port and listens
     on another. A sent-by that is not the source is behind a NAT, which lets nothing in but answers to the source port.
     """
     via = request.via
     host, _ = flow.remote
+    if flow.is_websocket:
+        return flow
     if flow.is_reliable:
-        return flow.with_fallback((host, via.port or DEFAULT_PORT))
+        return flow.with_fallback((host, via.port or default_port(flow.transport)))
     if via.wants_rport or via.host != host:
         return flow
-    return replace(flow, remote=(host, via.port or DEFAULT_PORT))
+    return replace(flow, remote=(host, via.port or default_port(flow.transport)))
 
 
 def refusal_flow(request: Request, flow: Flow) -> Flow:

@@ -9,6 +9,7 @@ from gateway.base.errors import LocalProtocolError
 from gateway.sip.capabilities import ALLOW, CONTENT_TYPE, SUPPORTED, offer_of
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import MAX_UINT32, SipParseError, parse_number
+from gateway.sip.identity import demands_sips
 from gateway.sip.invite.context import CallContext
 from gateway.sip.message import Request, Response, make_response
 from gateway.sip.transaction.invite_server import InviteServer
@@ -124,7 +125,8 @@ class InviteUas:
             self._arm("repeat", now, self._interval_s)
 
     def _contact(self) -> tuple[str, str]:
-        return ("Contact", self._context.identity.contact(self._server.flow))
+        is_sips = demands_sips(self.request)
+        return ("Contact", self._context.identity.contact(self._server.flow, is_sips=is_sips))
 
     def _require(self, state: UasState, command: str) -> None:
         if self.state is not state:

@@ -6,7 +6,7 @@ import enum
 from collections import Counter
 from typing import Protocol
 
-from gateway.sip.flow import DEFAULT_PORT, Flow
+from gateway.sip.flow import Flow, default_port
 from gateway.sip.message import Request, Response, parse_message
 from gateway.sip.transaction.invite_client import InviteClient
 from gateway.sip.transaction.invite_server import InviteOwner, InviteServer
@@ -210,7 +210,8 @@ def server_key(request: Request, method: str) -> TransactionKey:
     """
     via = request.via
     if via.has_unique_branch:
-        return ("server", via.branch or "", via.host.lower(), str(via.port or DEFAULT_PORT), method)
+        port = via.port or default_port(via.transport)
+        return ("server", via.branch or "", via.host.lower(), str(port), method)
     number = str(request.cseq.number)
     return ("server 2543", request.uri, request.from_.tag or "", request.call_id, number, str(via), method)
 

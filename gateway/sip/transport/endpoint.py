@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from gateway.base.clock import earliest
 from gateway.base.errors import CapacityError, LocalProtocolError
 from gateway.sip.events import Event
-from gateway.sip.flow import DEFAULT_PORT, Flow, SocketAddress, Transport
+from gateway.sip.flow import Flow, SocketAddress, Transport, default_port
 from gateway.sip.grammar import SipParseError
 from gateway.sip.transport.limits import TransportLimits, TransportStats
 from gateway.sip.transport.listen_url import ListenUrl
@@ -82,9 +82,11 @@ class Endpoint:
                     listener = UdpListener(url, self._limits, self.stats, self._routes)
                     self._udp.append(listener)
                     listening.append(listener.url)
-                else:
+                elif url.transport == "tcp":
                     listening.append(await self._tcp.listen(url))
-        except OSError:
+                else:
+                    raise LocalProtocolError(f"cannot listen on {url}: no {url.transport} in this version")
+        except (OSError, LocalProtocolError):
             await self.stop()
             raise
         self.listening = tuple(listening)
@@ -118,7 +120,9 @@ class Endpoint:
         """TCP connections that are open."""
         return len(self._tcp)
 
-    def flow_to(self, remote: SocketAddress, transport: Transport = "udp") -> Flow:
+    def flow_to(
+        self, remote: SocketAddress, transport: Transport = "udp", *, server_name: str = "", profile: str = ""
+    ) -> Flow:
         """The flow on which a call to ``remote`` (an IP literal and a port) is placed."""
         try:
             is_ipv6 = ipaddress.ip_address(remote[0]).version == 6
@@ -130,7 +134,8 @@ class Endpoint:
         host = None if url is not None and not url.is_wildcard else self._routes.toward(remote[0])
         if host is None:
             host = url.host if url is not None else ""
-        return Flow(transport, (host, url.port if url is not None else DEFAULT_PORT), remote)
+        local = (host, url.port if url is not None else default_port(transport))
+        return Flow(transport, local, remote, server_name=server_name, profile=profile)
 
     # Commands of the call layer (see UserAgent)
 

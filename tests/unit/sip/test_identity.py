@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from gateway.sip.flow import Flow
-from gateway.sip.identity import Identity, stateless_tag
+from gateway.sip.identity import Identity, demands_sips, stateless_tag
 from tests.support.sip_peer import invite
 
 UDP = Flow("udp", ("192.0.2.1", 5060), ("198.51.100.7", 5060))
@@ -12,6 +16,42 @@ def test_contact_names_the_transport_where_it_is_not_the_default() -> None:
     identity = Identity("gateway", "test", lambda flow: flow.local)
     assert identity.contact(UDP) == "<sip:gateway@192.0.2.1:5060>"
     assert identity.contact(TCP) == "<sip:gateway@192.0.2.1:5060;transport=tcp>"
+
+
+def test_contact_over_tls_is_sip_with_a_transport_and_sips_only_when_the_peer_used_it() -> None:
+    identity = Identity("gateway", "test", lambda flow: flow.local)
+    tls = replace(TCP, transport="tls")
+    assert identity.contact(tls) == "<sip:gateway@192.0.2.1:5060;transport=tls>"
+    assert identity.contact(tls, is_sips=True) == "<sips:gateway@192.0.2.1:5060>"
+    assert identity.contact(TCP, is_sips=True) == "<sip:gateway@192.0.2.1:5060;transport=tcp>", "nobody reaches us so"
+    assert identity.via(tls, "z9hG4bKx") == "SIP/2.0/TLS 192.0.2.1:5060;branch=z9hG4bKx;rport"
+
+
+def test_websocket_has_one_transport_parameter_and_two_names_in_via() -> None:
+    identity = Identity("gateway", "test", lambda flow: flow.local)
+    ws, wss = replace(TCP, transport="ws"), replace(TCP, transport="wss")
+    assert identity.contact(ws) == identity.contact(wss) == "<sip:gateway@192.0.2.1:5060;transport=ws>"
+    assert identity.contact(wss, is_sips=True) == "<sips:gateway@192.0.2.1:5060;transport=ws>"
+    assert identity.via(ws, "z9hG4bKx").startswith("SIP/2.0/WS ")
+    assert identity.via(wss, "z9hG4bKx").startswith("SIP/2.0/WSS ")
+
+
+@pytest.mark.parametrize(
+    ("uri", "record_route", "contact", "expected"),
+    [
+        ("sips:a@b.example", "<sip:p.example;lr>", "<sip:c@d.example>", True),
+        ("sip:a@b.example", "<sips:p.example;lr>", "<sip:c@d.example>", True),
+        ("sip:a@b.example", "<sip:p.example;lr>", "<sips:c@d.example>", False),
+        ("sip:a@b.example", None, "<sips:c@d.example>", True),
+        ("sip:a@b.example", None, "<sip:c@d.example>", False),
+        ("sip:a@b.example", "nonsense", "<sip:c@d.example>", False),
+    ],
+)
+def test_sips_is_answered_with_sips_by_rfc_3261_12_1_1(
+    uri: str, record_route: str | None, contact: str, expected: bool
+) -> None:
+    headers = [("Record-Route", record_route)] if record_route else []
+    assert demands_sips(invite(uri=uri, contact=contact, headers=headers)) is expected
 
 
 def test_the_advertised_address_depends_on_the_flow() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.sip.flow import Flow
@@ -71,6 +73,22 @@ def test_over_tcp_the_answer_takes_the_same_connection_or_a_new_one_to_sent_by()
         "198.51.100.7",
         5060,
     )
+
+
+def test_over_tls_the_port_that_nobody_wrote_is_5061() -> None:
+    tls = replace(TCP, transport="tls")
+    assert reply_flow(stamped("SIP/2.0/TLS phone.example.com;branch=z9hG4bKa", tls), tls).fallback == (
+        "198.51.100.7",
+        5061,
+    )
+
+
+def test_a_browser_is_answered_on_its_connection_or_not_at_all() -> None:
+    ws = replace(TCP, transport="ws")
+    request = stamped("SIP/2.0/WS df7jal23ls0d.invalid;branch=z9hG4bKa;rport", ws)
+    assert reply_flow(request, ws) == ws
+    assert reply_flow(request, ws).fallback is None
+    assert request.via.received == "198.51.100.7"
 
 
 def test_stamping_twice_changes_nothing() -> None:
