@@ -14,6 +14,7 @@ from gateway.sdp.description import parse_description
 from gateway.sdp.offer_answer import LocalMedia, accept_answer, create_offer
 from gateway.sip.admission import ALLOW
 from gateway.sip.events import CallAnswered, CallEnded, CallRefused, Event
+from gateway.sip.invite.invitation import Invitation
 from gateway.sip.transport.endpoint import Endpoint
 from gateway.sip.user_agent import UserAgent, UserAgentConfig
 
@@ -51,8 +52,9 @@ class Phone:
         flow = self._sip.flow_to((host, port))
         self._forget_last_call()
         self.dialled_at = time.monotonic()
+        uri = f"sip:{callee}@{host}:{port}"
         self._call = self._sip.invite(
-            f"sip:{callee}@{host}:{port}", flow, from_=f"<sip:caller@{self._address}>", body=offer
+            Invitation(uri, (flow,), from_=f"<sip:caller@{self._address}>", to=f"<{uri}>", body=offer)
         )
         await self.wait_until(lambda: self._has_final_answer, 15)
         if self.answer is None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gateway.sip.address import Address
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError, excerpt
 from gateway.sip.identity import Identity
 from gateway.sip.message import Request, Response, make_request
+from gateway.sip.routing import request_path, without_method
 from gateway.sip.uri import SipUri
 
 DialogId = tuple[str, str, str]
@@ -35,10 +36,11 @@ class Dialog:
     flow: Flow
     local_cseq: int
     remote_cseq: int | None = None
-    is_loose: bool = field(init=False)
+    contact_user: str | None = None
+    """User part of our Contact in this dialog; None: the user agent's own."""
 
     def __post_init__(self) -> None:
-        self.is_loose = not self.route_set or _is_loose(self.route_set[0])
+        request_path(self.target, self.route_set)  # a route set that cannot be followed opens no dialog
         if "\0" in "".join((self.call_id, self.local, self.remote, self.target, *self.route_set)):
             raise SipParseError("NUL in the headers of a dialog")
 
@@ -99,7 +101,7 @@ class Dialog:
         if cseq is None:
             self.local_cseq += 1
             cseq = self.local_cseq
-        uri, routes = self._path()
+        uri, routes = request_path(self.target, self.route_set)
         fields = [
             ("Via", identity.via(self.flow, branch)),
             MAX_FORWARDS,
@@ -112,16 +114,6 @@ class Dialog:
             *headers,
         ]
         return make_request(method, uri, headers=fields, body=body)
-
-    def _path(self) -> tuple[str, tuple[str, ...]]:
-        """Request-URI and Route elements. A strict router wants itself in the Request-URI and the target last."""
-        if self.is_loose:
-            return self.target, self.route_set
-        first = Address.parse(self.route_set[0]).uri
-        uri = str(first)
-        if isinstance(first, SipUri):
-            uri = str(_as_request_uri(first))
-        return uri, (*self.route_set[1:], f"<{self.target}>")
 
     def is_out_of_order(self, request: Request) -> bool:
         """RFC 3261 §12.2.2: a number lower than the last is refused with 500.
@@ -158,7 +150,7 @@ def contact_uri(message: Request | Response) -> str | None:
     uri = contacts[0].uri
     if not isinstance(uri, SipUri):
         raise SipParseError(f"Contact is not a sip: or sips: URI: {excerpt(str(uri))}")
-    return str(_as_request_uri(uri))
+    return str(without_method(uri))
 
 
 def _without_nul(message: Request | Response, name: str) -> str:
@@ -184,14 +176,3 @@ def _record_routes(response: Response) -> list[str]:
     except SipParseError:
         return []
     return response.headers.split("Record-Route")
-
-
-def _is_loose(route: str) -> bool:
-    uri = Address.parse(route).uri
-    return not isinstance(uri, SipUri) or uri.is_loose_router
-
-
-def _as_request_uri(uri: SipUri) -> SipUri:
-    """Without what may not stand in a Request-URI (RFC 3261 §19.1.1 table 1)."""
-    params = {name: value for name, value in uri.params.items() if name != "method"}
-    return SipUri(uri.scheme, uri.user, uri.password, uri.host, uri.port, params)

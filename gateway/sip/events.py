@@ -33,6 +33,19 @@ class EndCause(enum.Enum):
     """The peer answered 481 or 408 to our re-INVITE: it knows the dialog no more (RFC 3261 §12.2.1.2)."""
     RING_LIMIT = "ring_limit"
     """Nobody gave a final answer within the configured ringing time."""
+    NO_ANSWER = "no_answer"
+    """Nobody answered within the ringing time that this call was given: as 408 or 480 would say."""
+
+
+class HopFault(enum.Enum):
+    """Why a hop of a call that we place did not serve (RFC 3263 §4.3)."""
+
+    UNAVAILABLE = "unavailable"
+    """It answered 503."""
+    SILENT = "silent"
+    """It answered nothing at all in time."""
+    UNREACHABLE = "unreachable"
+    """The transport could not deliver the INVITE, or lost it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,23 +120,55 @@ class CallRinging:
     status: int
     body: bytes | None
     early: str
+    reason: str = field(default="", compare=False)
+    headers: Headers = field(default_factory=Headers, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class CallAnswered:
-    """The first 2xx to our INVITE; its ACK is on its way. ``body`` is the SDP answer."""
+    """The first 2xx to our INVITE; its ACK is on its way. ``body`` is the SDP answer, ``headers`` those of the 2xx."""
 
     call: str
     body: bytes
+    headers: Headers = field(default_factory=Headers, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class CallRefused:
-    """Our INVITE got a final answer of 300 or above. The call is over."""
+    """Our INVITE got a final answer of 300 or above, and nothing is left to try. The call is over."""
 
     call: str
     status: int
     reason: str
+    headers: Headers = field(default_factory=Headers, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CallRedirected:
+    """Our INVITE was answered 300, 301, 302 or 305: ``redirect`` or ``give_up`` decides, ringing time goes on.
+
+    ``contacts`` are URIs that were not tried yet, best first. It comes again when one that was followed failed and
+    others are left. With 305 they are proxies: the Request-URI stays, only the hops and the route change.
+    """
+
+    call: str
+    contacts: tuple[str, ...]
+    status: int
+    reason: str
+    headers: Headers = field(default_factory=Headers, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HopFailed:
+    """A hop of a call that we place did not serve. The next one is being asked, or the end of the call follows.
+
+    ``retry_after_s`` is how long a 503 asked to be spared, at most an hour.
+    """
+
+    call: str
+    flow: Flow
+    fault: HopFault
+    retry_after_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +204,8 @@ Event = (
     | CallRinging
     | CallAnswered
     | CallRefused
+    | CallRedirected
+    | HopFailed
     | CallEnded
     | RequestRefused
 )

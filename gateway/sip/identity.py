@@ -26,17 +26,17 @@ class Identity:
         host, port = self.advertise(flow)
         return f"SIP/2.0/{flow.transport.upper()} {format_host_port(host, port)};branch={branch};rport"
 
-    def contact(self, flow: Flow, *, is_sips: bool = False) -> str:
+    def contact(self, flow: Flow, *, user: str | None = None, is_sips: bool = False) -> str:
         """Where requests inside the dialog reach us: the transport of the flow is the one they shall use.
 
         Over TLS that is ``sip:`` with ``transport=tls``: RFC 3261 §26.2.2 deprecates the parameter, yet it is what
         equipment writes and reads, and ``sips:`` would demand TLS of every hop to the caller, which we cannot promise.
         ``is_sips``: the peer itself spoke of ``sips:``, then we must too (RFC 3261 §12.1.1, RFC 5630 §4). Over
-        WebSocket it is ``transport=ws``, secured or not (RFC 7118 §5.2.4).
+        WebSocket it is ``transport=ws``, secured or not (RFC 7118 §5.2.4). ``user``: another user part than usual.
         """
         host, port = self.advertise(flow)
         scheme = "sips" if is_sips and flow.is_secure else "sip"
-        return f"<{scheme}:{self.contact_user}@{format_host_port(host, port)}{_transport_param(flow, scheme)}>"
+        return f"<{scheme}:{user or self.contact_user}@{format_host_port(host, port)}{_transport_param(flow, scheme)}>"
 
     @property
     def user_agent(self) -> tuple[str, str]:

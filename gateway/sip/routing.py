@@ -1,12 +1,15 @@
-"""Where an answer goes: Via's ``received`` and ``rport`` (RFC 3261 §18.2, RFC 3581 §4)."""
+"""Where messages go: answers by Via (RFC 3261 §18.2, RFC 3581 §4), requests by their Route (RFC 3261 §12.2.1.1)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from gateway.sip.address import Address
 from gateway.sip.flow import Flow, default_port
 from gateway.sip.grammar import SipParseError
 from gateway.sip.message import Request
+from gateway.sip.uri import SipUri
 
 
 def stamp_source(request: Request, flow: Flow) -> None:
@@ -58,3 +61,28 @@ def refusal_flow(request: Request, flow: Flow) -> Flow:
         if "Via" not in request.headers:
             raise
         return flow
+
+
+def request_path(target: str, route_set: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Request-URI and Route elements of a request to ``target`` by way of ``route_set``, nearest hop first.
+
+    A strict router, one without ``lr``, wants itself in the Request-URI and the target last (RFC 3261 §12.2.1.1).
+    Raises SipParseError when its Route is no address.
+    """
+    if not route_set or is_loose(route_set[0]):
+        return target, tuple(route_set)
+    first = Address.parse(route_set[0]).uri
+    uri = str(without_method(first)) if isinstance(first, SipUri) else str(first)
+    return uri, (*route_set[1:], f"<{target}>")
+
+
+def is_loose(route: str) -> bool:
+    """Whether a Route element leaves the Request-URI alone. Raises SipParseError when it is no address."""
+    uri = Address.parse(route).uri
+    return not isinstance(uri, SipUri) or uri.is_loose_router
+
+
+def without_method(uri: SipUri) -> SipUri:
+    """Without what may not stand in a Request-URI (RFC 3261 §19.1.1 table 1): the method parameter and headers."""
+    params = {name: value for name, value in uri.params.items() if name != "method"}
+    return SipUri(uri.scheme, uri.user, uri.password, uri.host, uri.port, params)

@@ -26,6 +26,9 @@ class UserAgentStats:
     """Not answered by a rule of ours, most of them not even parsed; connections cut off at the door among them."""
     calls_offered: int = 0
     calls_placed: int = 0
+    failovers: int = 0
+    """INVITEs sent to another hop because the one before said 503, was silent, or could not be reached."""
+    redirects_followed: int = 0
     answers_repeated: int = 0
     """2xx sent again because their ACK had not come."""
     acks_missing: int = 0

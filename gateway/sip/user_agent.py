@@ -6,7 +6,7 @@ arm one timer for ``next_deadline``. ``now`` is monotonic seconds. Nothing a pee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from gateway.base.clock import earliest
@@ -20,7 +20,8 @@ from gateway.sip.grammar import SipParseError
 from gateway.sip.identity import Identity, stateless_tag
 from gateway.sip.invite.call import NO_DIALOG, Call
 from gateway.sip.invite.context import CallContext
-from gateway.sip.invite.uac import Invitation, InviteUac
+from gateway.sip.invite.invitation import Invitation
+from gateway.sip.invite.uac import InviteUac
 from gateway.sip.message import Request, Response, make_response, parse_message
 from gateway.sip.routing import refusal_flow, reply_flow, stamp_source
 from gateway.sip.stats import UserAgentStats
@@ -58,6 +59,12 @@ class UserAgentConfig:
     timers: TimerValues = field(default_factory=TimerValues)
     ring_limit_s: float = 180.0
     """How long an INVITE, in either direction, may go without a final answer."""
+    hop_timeout_s: float = 2.0
+    """How long a hop that is not the last may say nothing at all, not even 100 Trying, to an INVITE of ours.
+
+    RFC 3263 §4.3 would have us wait for timer B, 32 s of silence to whoever dialled; RFC 3261 §17.2.1 has 100 sent
+    within 200 ms.
+    """
     max_calls: int = 5_000
     max_transactions: int = 50_000
     retry_after_s: int = 5
@@ -82,6 +89,7 @@ class UserAgent:
             identity=Identity(config.contact_user, config.user_agent, config.advertise),
             ids=ids,
             ring_limit_s=config.ring_limit_s,
+            hop_timeout_s=config.hop_timeout_s,
         )
         self._calls = self._context.calls
         self.stats: UserAgentStats = self._context.stats
@@ -222,32 +230,48 @@ class UserAgent:
         """Send a re-INVITE; ``ReofferAnswered`` or ``ReofferRefused`` follows. Glare is sorted out in here."""
         self._call(call).reoffer(body, now)
 
-    def invite(
-        self,
-        target_uri: str,
-        flow: Flow,
-        *,
-        from_: str,
-        body: bytes,
-        now: float,
-        to: str | None = None,
-        headers: HeaderList = (),
-    ) -> str:
-        """Place a call over ``flow`` and return its id.
+    def invite(self, invitation: Invitation, now: float) -> str:
+        """Place a call and return its id.
 
-        ``from_`` and ``to`` are addresses as their headers carry them, without tags; ``to`` defaults to the target.
-        Raises CapacityError when the tables are full, LocalProtocolError when the arguments are no SIP.
+        Raises CapacityError when the tables are full, LocalProtocolError when the invitation is no SIP.
         """
         if not self._has_room_for_call:
             raise CapacityError("too many calls", retry_after_s=self._config.retry_after_s)
-        if not body:
+        if not invitation.body:
             raise LocalProtocolError("an outbound call makes the offer: body must be its SDP")
-        invitation = Invitation(target_uri, flow, from_, to or f"<{target_uri}>", body, tuple(headers))
         try:
             inviting = InviteUac(self._context, invitation)
         except SipParseError as error:
             raise LocalProtocolError(f"cannot invite: {error}") from error
         return Call.outbound(self._context, inviting, now).id
+
+    def redirect(
+        self,
+        call: str,
+        request_uri: str,
+        hops: Sequence[Flow],
+        now: float,
+        *,
+        contact: str | None = None,
+        route: Sequence[str] | None = None,
+    ) -> None:
+        """Follow a ``CallRedirected``: a new INVITE for ``request_uri`` over ``hops``.
+
+        ``contact`` says which of its contacts that is (None: the first), ``route`` the preloaded Route from here on
+        (None: as before). Nothing happens when the call has ended meanwhile, as it may while names are resolved.
+        """
+        found = self._calls.get(call)
+        if found is not None:
+            try:
+                found.redirect(request_uri, hops, now, contact=contact, route=route)
+            except SipParseError as error:
+                raise LocalProtocolError(f"cannot follow the redirect: {error}") from error
+
+    def give_up(self, call: str) -> None:
+        """Follow no contact of a ``CallRedirected``: what was answered last ends the call."""
+        found = self._calls.get(call)
+        if found is not None:
+            found.give_up_redirect()
 
     def _call(self, call: str) -> Call:
         try:

@@ -29,7 +29,7 @@ from gateway.sip.message import Request, Response, parse_message
 from gateway.sip.transaction.machine import TimerValues
 from gateway.sip.transport import Endpoint
 from gateway.sip.user_agent import UserAgent, UserAgentConfig
-from tests.support.sip_peer import ANSWER, OFFER, ack_for, invite, request
+from tests.support.sip_peer import ANSWER, OFFER, ack_for, invitation, invite, request
 from tests.support.waiting import until
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
@@ -72,7 +72,7 @@ class Telephone:
     def call(self, other: Telephone, transport: Any) -> str:
         there = ("127.0.0.1", other.endpoint.port(transport))
         flow = self.endpoint.flow_to(there, transport)
-        return self.endpoint.invite(f"sip:agent@127.0.0.1:{there[1]}", flow, from_="<sip:a@b.example>", body=OFFER)
+        return self.endpoint.invite(invitation(flow, request_uri=f"sip:agent@127.0.0.1:{there[1]}"))
 
     async def told(self, kind: type[Any]) -> Any:
         await until(lambda: any(isinstance(event, kind) for event in self.events))
@@ -151,7 +151,7 @@ def test_a_call_to_nobody_over_tcp_fails_at_once(run: Callable[..., None]) -> No
             port = gone.endpoint.port("tcp")
             await gone.endpoint.stop()
             flow = caller.endpoint.flow_to(("127.0.0.1", port), "tcp")
-            caller.endpoint.invite("sip:x@y.example", flow, from_="<sip:a@b.example>", body=OFFER)
+            caller.endpoint.invite(invitation(flow))
             assert (await caller.told(CallEnded)).cause is EndCause.FLOW_FAILED
             assert caller.endpoint.stats.send_failures == 1
             await caller.quiet()

@@ -9,6 +9,7 @@ from gateway.base.ids import IdSource
 from gateway.sip.admission import ALLOW, Admission
 from gateway.sip.events import Event
 from gateway.sip.flow import Flow
+from gateway.sip.invite.invitation import Invitation
 from gateway.sip.message import Request, Response, make_request, make_response, parse_message
 from gateway.sip.user_agent import UserAgent, UserAgentConfig
 
@@ -59,6 +60,18 @@ def request(
 def invite(**changes: object) -> Request:
     """An INVITE with an offer."""
     return request("INVITE", **{"body": OFFER, **changes})  # type: ignore[arg-type]
+
+
+def invitation(*hops: Flow, **changes: object) -> Invitation:
+    """A call of ours to bob over ``hops``, UDP when none is named."""
+    given: dict[str, object] = {
+        "request_uri": "sip:bob@example.net",
+        "hops": hops or (UDP,),
+        "from_": "<sip:a@b>",
+        "to": "<sip:bob@example.net>",
+        "body": OFFER,
+    }
+    return Invitation(**{**given, **changes})  # type: ignore[arg-type]
 
 
 def ack_for(sent: Request, response: Response, **changes: object) -> Request:

@@ -11,6 +11,7 @@ from gateway.base.ids import IdSource
 from gateway.sip.admission import ALLOW
 from gateway.sip.events import CallCancelled, CallEnded, CallOffered, CallRefused, Event
 from gateway.sip.flow import Flow, SocketAddress
+from gateway.sip.invite.invitation import Invitation
 from gateway.sip.user_agent import UserAgent, UserAgentConfig
 
 TERMINAL = (CallCancelled, CallRefused, CallEnded)
@@ -38,9 +39,9 @@ class Agent:
         return Flow(transport, self.address, other.address, connection=int(transport == "tcp"))
 
     def call(self, other: Agent, body: bytes, transport: str = "udp") -> str:
-        call = self.ua.invite(
-            "sip:bob@example.net", self.flow_to(other, transport), from_="<sip:a@b>", body=body, now=self.now
-        )
+        uri = "sip:bob@example.net"
+        invitation = Invitation(uri, (self.flow_to(other, transport),), from_="<sip:a@b>", to=f"<{uri}>", body=body)
+        call = self.ua.invite(invitation, self.now)
         self.placed.append(call)
         self.network.collect(self)
         return call

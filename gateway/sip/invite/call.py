@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 
 from gateway.base.errors import LocalProtocolError
 from gateway.sip.capabilities import offer_of, options_response, refuse
@@ -126,6 +127,18 @@ class Call:
         if self.state is not CallState.TALKING or serving is None or self.dialog is None or not is_open:
             raise LocalProtocolError("no offer is open in this call: nothing to " + command)
         return serving, self.dialog
+
+    def redirect(
+        self, uri: str, hops: Sequence[Flow], now: float, *, contact: str | None, route: Sequence[str] | None
+    ) -> None:
+        """Follow a ``CallRedirected``."""
+        if self.state is CallState.INVITING and self.inviting is not None:
+            self.inviting.redirect(uri, hops, now, contact=contact, route=route)
+
+    def give_up_redirect(self) -> None:
+        """Follow no contact of a ``CallRedirected``."""
+        if self.state is CallState.INVITING and self.inviting is not None:
+            self.inviting.give_up_redirect()
 
     def reoffer(self, body: bytes, now: float) -> None:
         """Send a re-INVITE with our new offer. One INVITE at a time in a dialog (RFC 3261 §14.1)."""
@@ -293,8 +306,8 @@ class Call:
             self._give_up_ack(now)
         elif timer == "limit":
             self._give_up_ringing(now)
-        elif timer == "cancel" and self.inviting is not None:
-            self.inviting.give_up()
+        elif timer == "hop" and self.inviting is not None:
+            self.inviting.handle_timer(timer, now)
         elif timer in Reinvite.TIMERS and self.reinvite is not None:
             self.reinvite.handle_timer(timer, now)
 
@@ -312,8 +325,8 @@ class Call:
             # RFC 3261 §13.3.1: an INVITE that expires by its own word gets 487.
             self.serving.reject(487 if self.serving.has_own_limit else 480, None, (), now)
             self.end(EndCause.RING_LIMIT)
-        else:
-            self.hang_up((), now, EndCause.RING_LIMIT)
+        elif self.inviting is not None:
+            self.hang_up((), now, self.inviting.limit_cause)
 
     # The end
 
@@ -357,7 +370,7 @@ class Call:
             self.serving.close()
         if self.reinvite is not None:
             self.reinvite.abandon()
-        for timer in ("limit", "cancel", *Reinvite.TIMERS):
+        for timer in (*InviteUac.TIMERS, *Reinvite.TIMERS):
             self._context.deadlines.clear((self.id, timer))
         self.forget_dialogs()
         self._context.calls.pop(self.id, None)

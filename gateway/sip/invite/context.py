@@ -31,6 +31,7 @@ class CallContext:
     identity: Identity
     ids: IdSource
     ring_limit_s: float
+    hop_timeout_s: float
     stats: UserAgentStats = field(default_factory=UserAgentStats)
     deadlines: Deadlines[tuple[str, str]] = field(default_factory=Deadlines)
     events: deque[Event] = field(default_factory=deque)

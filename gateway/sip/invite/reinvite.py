@@ -45,7 +45,7 @@ class Reinvite:
     def start(self, now: float) -> None:
         """Send the INVITE, or the next one."""
         context = self._context
-        contact = ("Contact", context.identity.contact(self._dialog.flow))
+        contact = ("Contact", context.identity.contact(self._dialog.flow, user=self._dialog.contact_user))
         request = self._dialog.make_request(
             "INVITE",
             context.ids.branch(),

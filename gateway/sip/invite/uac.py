@@ -1,165 +1,262 @@
-"""The INVITE by which we place a call (RFC 3261 §13.2, §9.1): early dialogs, ACK to every 2xx, CANCEL and its race."""
+"""Placing a call (RFC 3261 §8.1, §13.2): one INVITE after another over hops, challenges and redirects."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gateway.base.errors import LocalProtocolError
 from gateway.sip.address import Address
 from gateway.sip.capabilities import ALLOW, CONTENT_TYPE, SUPPORTED, offer_of
 from gateway.sip.dialog import MAX_FORWARDS, Dialog
-from gateway.sip.events import CallAnswered, CallEnded, CallRefused, CallRinging, EndCause
+from gateway.sip.events import (
+    CallAnswered,
+    CallEnded,
+    CallRedirected,
+    CallRefused,
+    CallRinging,
+    EndCause,
+    HopFailed,
+    HopFault,
+)
 from gateway.sip.flow import Flow
-from gateway.sip.invite.bye import ByeOwner
+from gateway.sip.grammar import SipParseError, parse_number
+from gateway.sip.invite.attempt import InviteAttempt
 from gateway.sip.invite.context import CallContext
+from gateway.sip.invite.invitation import Invitation
+from gateway.sip.invite.redirection import RedirectTargets
 from gateway.sip.message import Request, Response, make_request
-from gateway.sip.transaction.table import Client, RequestFailure
+from gateway.sip.routing import request_path
+from gateway.sip.transaction.table import RequestFailure
 
 if TYPE_CHECKING:
     from gateway.sip.invite.call import Call
 
-MAX_FORKS = 16
-"""Dialogs one INVITE may open. A peer that answers with ever new tags gets no more of our memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Invitation:
-    """Whom to call and what to say: addresses as From and To carry them, without tags."""
-
-    target_uri: str
-    flow: Flow
-    from_: str
-    to: str
-    body: bytes
-    headers: tuple[tuple[str, str], ...] = field(default=())
+_LONGEST_RETRY_AFTER_S = 3600
+_FIRST_CSEQ_BITS = 16
 
 
 class InviteUac:
-    """The client side of the INVITE that opens a call.
+    """The client side of a call that we place: which INVITE is under way, and what follows from its end.
 
-    It outlives the call: a 2xx that comes after a CANCEL, or from another fork, is acknowledged and then ended by BYE.
-    Its timers in the call's table: ``limit`` bounds the ringing, ``cancel`` the wait for the 487 (RFC 3261 §9.1).
+    A hop that answers 503, that is silent, or that cannot be reached makes room for the next one (RFC 3263 §4.3): the
+    same request, with a branch of its own. Once somebody has rung, no other hop is asked: the call could reach two
+    people. Challenges and redirects make a new request with the next CSeq (RFC 3261 §8.1.3.4, §8.1.3.5).
+
+    Its timers in the call's table: ``limit`` bounds the ringing, ``hop`` the silence of a hop that is not the last.
     """
 
-    def __init__(self, context: CallContext, invitation: Invitation) -> None:
-        self.local_tag = context.ids.tag()
-        self.early: dict[str, Dialog] = {}
-        """Early dialogs by remote tag."""
-        self._context = context
-        self.flow = invitation.flow
-        self._request = self._make_invite(invitation)
-        self._acks: dict[str, bytes] = {}
-        self._call: Call | None = None
-        self._client: Client | None = None
-        self._is_proceeding = False
-        self._is_cancelled = False
-        self._has_sent_cancel = False
-        self._cancel_headers: tuple[tuple[str, str], ...] = ()
+    TIMERS = ("limit", "hop")
 
-    def _make_invite(self, invitation: Invitation) -> Request:
+    def __init__(self, context: CallContext, invitation: Invitation) -> None:
+        """Raises SipParseError and LocalProtocolError for what is no SIP."""
+        if not invitation.hops:
+            raise LocalProtocolError("an invitation needs at least one hop")
+        self.local_tag = context.ids.tag()
+        self.contact_user = invitation.contact_user
+        self._context = context
+        self._invitation = invitation
+        self._from = str(Address.parse(invitation.from_).with_params(tag=self.local_tag))
+        self._to = str(Address.parse(invitation.to))
+        self._call_id = context.ids.call_id()
+        self._cseq = context.ids.bits(_FIRST_CSEQ_BITS) + 1
+        self._uri = invitation.request_uri
+        self._route = invitation.route
+        self._redirects = RedirectTargets(invitation.request_uri)
+        self._verdict: CallRefused | CallEnded | None = None
+        """How the call ends unless the ``CallRedirected`` that was told is followed."""
+        self._call: Call | None = None
+        self._is_cancelled = False
+        self._hops: tuple[Flow, ...] = ()
+        self._attempt = self._next_attempt(invitation.hops)
+
+    @property
+    def flow(self) -> Flow:
+        """The hop that is being asked."""
+        return self._attempt.flow
+
+    @property
+    def early(self) -> dict[str, Dialog]:
+        """Early dialogs of the INVITE under way, by remote tag."""
+        return self._attempt.early
+
+    @property
+    def limit_cause(self) -> EndCause:
+        """Why the call ends when ``limit`` fires."""
+        return EndCause.RING_LIMIT if self._invitation.ring_timeout_s is None else EndCause.NO_ANSWER
+
+    def start(self, call: Call, now: float) -> None:
+        """Send the first INVITE."""
+        self._call = call
+        limit_s = self._invitation.ring_timeout_s or self._context.ring_limit_s
+        self._context.deadlines.set((call.id, "limit"), now + limit_s)
+        self._send(now)
+
+    # Making INVITEs
+
+    def _next_attempt(self, hops: Sequence[Flow]) -> InviteAttempt:
+        flow, *rest = hops
+        self._hops = tuple(rest)
+        return InviteAttempt(self._context, self, self._make_invite(flow), flow)
+
+    def _make_invite(self, flow: Flow) -> Request:
         context = self._context
-        from_ = Address.parse(invitation.from_).with_params(tag=self.local_tag)
+        uri, routes = request_path(self._uri, self._route)
         fields = [
-            ("Via", context.identity.via(invitation.flow, context.ids.branch())),
+            ("Via", context.identity.via(flow, context.ids.branch())),
             MAX_FORWARDS,
-            ("From", str(from_)),
-            ("To", str(Address.parse(invitation.to))),
-            ("Call-ID", context.ids.call_id()),
-            ("CSeq", f"{context.ids.bits(16) + 1} INVITE"),
-            ("Contact", context.identity.contact(invitation.flow)),
+            *(("Route", route) for route in routes),
+            ("From", self._from),
+            ("To", self._to),
+            ("Call-ID", self._call_id),
+            ("CSeq", f"{self._cseq} INVITE"),
+            ("Contact", context.identity.contact(flow, user=self.contact_user, is_sips=self._uri.startswith("sips:"))),
             ALLOW,
             SUPPORTED,
             CONTENT_TYPE,
             context.identity.user_agent,
-            *invitation.headers,
+            *self._invitation.headers,
         ]
-        return make_request("INVITE", invitation.target_uri, headers=fields, body=invitation.body)
+        return make_request("INVITE", uri, headers=fields, body=self._invitation.body)
 
-    def start(self, call: Call, now: float) -> None:
-        """Send the INVITE."""
-        self._call = call
-        self._context.deadlines.set((call.id, "limit"), now + self._context.ring_limit_s)
-        self._client = self._context.table.send_request(self._request, self.flow, now, self)
+    def _send(self, now: float) -> None:
+        if self._call is None:
+            return
+        if self._hops:
+            self._context.deadlines.set((self._call.id, "hop"), now + self._context.hop_timeout_s)
+        self._attempt.start(self._call, now)
 
-    def receive_response(self, response: Response, now: float) -> None:
-        """A response to the INVITE that is news."""
-        if response.status < 200:
-            self._receive_provisional(response, now)
-        elif response.status < 300:
-            self._receive_success(response, now)
-        elif self._call is not None:
-            if not self._is_cancelled:
-                self._context.tell(CallRefused(self._call.id, response.status, response.reason))
-            self._leave_call()
+    # What the attempt under way meets with
 
-    def _receive_provisional(self, response: Response, now: float) -> None:
-        self._is_proceeding = True
-        if self._is_cancelled:
-            self._send_cancel(now)
-            return
-        if response.status == 100 or self._call is None:
-            return
-        tag = response.to.tag or ""
-        if tag and tag not in self.early and len(self.early) < MAX_FORKS:
-            dialog = Dialog.of_uac(self._request, response, self.flow)
-            self.early[tag] = dialog
-            self._context.dialogs[dialog.id] = self._call
-        self._context.tell(CallRinging(self._call.id, response.status, offer_of(response), tag))
+    def attempt_heard(self) -> None:
+        """The hop is alive: from here on only its word counts."""
+        if self._call is not None:
+            self._context.deadlines.clear((self._call.id, "hop"))
 
-    def _receive_success(self, response: Response, now: float) -> None:
-        """ACK to each 2xx, the same again to a repeated one (RFC 3261 §13.2.2.4)."""
-        tag = response.to.tag or ""
-        known = self._acks.get(tag)
-        if known is not None:
-            self._context.send(self.flow, known)
-            return
-        if len(self._acks) >= MAX_FORKS:
-            return
-        context = self._context
-        dialog = Dialog.of_uac(self._request, response, self.flow)
-        ack = dialog.make_request("ACK", context.ids.branch(), context.identity, cseq=self._request.cseq.number)
-        self._acks[tag] = ack.to_bytes()
-        context.send(self.flow, self._acks[tag])
-        if len(self._acks) == 1 and not self._is_cancelled and self._call is not None:
-            context.deadlines.clear((self._call.id, "limit"))
-            self._call.established(dialog)
-            context.tell(CallAnswered(self._call.id, response.body))
-            return
-        bye = dialog.make_request("BYE", context.ids.branch(), context.identity, headers=self._cancel_headers)
-        context.table.send_request(bye, self.flow, now, ByeOwner())
-        if self._is_cancelled:
-            self._leave_call()
+    def attempt_rang(self, response: Response, tag: str, now: float) -> None:
+        """Tell of it."""
+        if self._call is not None:
+            body = offer_of(response)
+            self._context.tell(
+                CallRinging(self._call.id, response.status, body, tag, response.reason, response.headers)
+            )
 
-    def request_failed(self, failure: RequestFailure, now: float) -> None:
-        """There will be no final answer."""
-        if self._call is not None and not self._is_cancelled:
-            is_timeout = failure is RequestFailure.TIMEOUT
-            cause = EndCause.TRANSACTION_TIMEOUT if is_timeout else EndCause.FLOW_FAILED
-            self._context.tell(CallEnded(self._call.id, cause))
+    def attempt_answered(self, dialog: Dialog, response: Response, now: float) -> None:
+        """The call is established."""
+        if self._call is None:
+            return
+        for timer in self.TIMERS:
+            self._context.deadlines.clear((self._call.id, timer))
+        dialog.contact_user = self.contact_user
+        self._call.established(dialog)
+        self._context.tell(CallAnswered(self._call.id, response.body, response.headers))
+
+    def attempt_refused(self, response: Response, now: float) -> None:
+        """Another hop, another target, or the end."""
+        if self._call is None:
+            return
+        if response.status == 503:
+            self._note_hop(HopFault.UNAVAILABLE, _retry_after_s(response))
+            if self._try_next_hop(now):
+                return
+        is_redirect = self._invitation.follows_redirects and self._redirects.add(response)
+        verdict = CallRefused(self._call.id, response.status, response.reason, response.headers)
+        self._finish(verdict, may_go_on=is_redirect or 400 <= response.status < 600)
+
+    def attempt_failed(self, failure: RequestFailure, now: float) -> None:
+        """Timer B, or the transport: the hop is treated as one that said 503 (RFC 3263 §4.3)."""
+        if self._call is None:
+            return
+        is_timeout = failure is RequestFailure.TIMEOUT
+        self._note_hop(HopFault.SILENT if is_timeout else HopFault.UNREACHABLE)
+        if not self._attempt.has_rung and self._try_next_hop(now):
+            return
+        cause = EndCause.TRANSACTION_TIMEOUT if is_timeout else EndCause.FLOW_FAILED
+        self._finish(CallEnded(self._call.id, cause), may_go_on=not self._attempt.has_rung)
+
+    def attempt_withdrawn(self) -> None:
+        """The cancelled INVITE is over."""
         self._leave_call()
+
+    def handle_timer(self, timer: str, now: float) -> None:
+        """``hop``: nothing came from this hop, not even 100, and there is another one."""
+        if timer == "hop" and self._hops and not self._attempt.has_heard:
+            self._note_hop(HopFault.SILENT)
+            self._attempt.abandon(now)
+            self._try_next_hop(now)
+
+    def _try_next_hop(self, now: float) -> bool:
+        if not self._hops:
+            return False
+        self._context.stats.failovers += 1
+        self._attempt = self._next_attempt(self._hops)
+        self._send(now)
+        return True
+
+    def _note_hop(self, fault: HopFault, retry_after_s: int | None = None) -> None:
+        if self._call is not None:
+            self._context.tell(HopFailed(self._call.id, self._attempt.flow, fault, retry_after_s))
+
+    def _finish(self, verdict: CallRefused | CallEnded, *, may_go_on: bool) -> None:
+        """The end, unless a redirect has named a contact that was not tried (RFC 3261 §8.1.3.4)."""
+        if may_go_on and self._redirects.has_more:
+            self._verdict = verdict
+            self._tell_redirect()
+        else:
+            self._end(verdict)
+
+    def _end(self, verdict: CallRefused | CallEnded) -> None:
+        self._context.tell(verdict)
+        self._leave_call()
+
+    # Redirects
+
+    def _tell_redirect(self) -> None:
+        """Contacts are names as a rule: whoever resolves them answers with ``redirect`` or ``give_up``."""
+        origin = self._redirects.response
+        if self._call is not None and origin is not None:
+            self._context.deadlines.clear((self._call.id, "hop"))
+            contacts = self._redirects.contacts
+            self._context.tell(CallRedirected(self._call.id, contacts, origin.status, origin.reason, origin.headers))
+
+    def redirect(
+        self, uri: str, hops: Sequence[Flow], now: float, *, contact: str | None, route: Sequence[str] | None
+    ) -> None:
+        """Follow a redirect: ask for ``uri`` over ``hops``. Nothing happens when none waits to be decided."""
+        if self._verdict is None or self._is_cancelled:
+            return
+        if not hops:
+            raise LocalProtocolError("a redirect needs at least one hop")
+        previous = (self._uri, self._route)
+        self._uri, self._route = uri, self._route if route is None else tuple(route)
+        self._cseq += 1
+        try:
+            self._attempt = self._next_attempt(hops)
+        except (SipParseError, LocalProtocolError):
+            self._uri, self._route = previous
+            raise
+        self._verdict = None
+        self._redirects.take(contact)
+        self._context.stats.redirects_followed += 1
+        self._send(now)
+
+    def give_up_redirect(self) -> None:
+        """No contact can be reached: what was answered last stands."""
+        if self._verdict is not None and not self._is_cancelled:
+            self._end(self._verdict)
+
+    # The end
 
     def cancel(self, headers: tuple[tuple[str, str], ...], now: float) -> None:
-        """Take the INVITE back: at once when it is known to have arrived, else as soon as it is (RFC 3261 §9.1)."""
+        """Take the call back, whichever hop or redirect is being tried."""
         self._is_cancelled = True
-        self._cancel_headers = headers
         if self._call is not None:
-            self._context.deadlines.clear((self._call.id, "limit"))
-        if self._is_proceeding:
-            self._send_cancel(now)
-
-    def _send_cancel(self, now: float) -> None:
-        if self._has_sent_cancel or self._call is None:
-            return
-        self._has_sent_cancel = True
-        cancel = make_cancel(self._request, (self._context.identity.user_agent, *self._cancel_headers))
-        self._context.table.send_request(cancel, self.flow, now, ByeOwner())
-        self._context.deadlines.set((self._call.id, "cancel"), now + self._context.timers.give_up_s)
-
-    def give_up(self) -> None:
-        """64*T1 after the CANCEL and still no final answer: the INVITE counts as cancelled (RFC 3261 §9.1)."""
-        if self._client is not None:
-            self._client.terminate()
-        self._leave_call()
+            for timer in self.TIMERS:
+                self._context.deadlines.clear((self._call.id, timer))
+        if self._attempt.is_over:
+            self._leave_call()
+        else:
+            self._attempt.withdraw(headers, now)
 
     def _leave_call(self) -> None:
         if self._call is not None:
@@ -167,16 +264,10 @@ class InviteUac:
             self._call = None
 
 
-def make_cancel(invite: Request, headers: tuple[tuple[str, str], ...]) -> Request:
-    """CANCEL has the INVITE's Request-URI, Call-ID, From, To, Route, CSeq number and its very Via (RFC 3261 §9.1)."""
-    fields = [
-        ("Via", invite.headers.get("Via") or ""),
-        MAX_FORWARDS,
-        *(("Route", route) for route in invite.headers.get_all("Route")),
-        ("From", invite.headers.get("From") or ""),
-        ("To", invite.headers.get("To") or ""),
-        ("Call-ID", invite.call_id),
-        ("CSeq", f"{invite.cseq.number} CANCEL"),
-        *headers,
-    ]
-    return make_request("CANCEL", invite.uri, headers=fields)
+def _retry_after_s(response: Response) -> int | None:
+    """Retry-After without its comment and parameters (RFC 3261 §20.33); None when it is absent or senseless."""
+    text = (response.headers.get("Retry-After") or "").partition("(")[0].partition(";")[0].strip()
+    try:
+        return min(parse_number(text, 2**32 - 1, "Retry-After"), _LONGEST_RETRY_AFTER_S) if text else None
+    except SipParseError:
+        return None

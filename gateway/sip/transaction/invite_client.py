@@ -34,6 +34,7 @@ class InviteClient(Machine):
         self._invite_bytes = request.to_bytes()
         self._ack_bytes = b""
         self._interval_s = self._timers.t1
+        self._is_withdrawn = False
 
     def start(self, now: float) -> None:
         """Send the INVITE for the first time."""
@@ -60,7 +61,7 @@ class InviteClient(Machine):
     def _receive_first(self, response: Response, now: float) -> bool:
         if response.status < 200:
             self.state = InviteClientState.PROCEEDING
-            self._disarm("A", "B")
+            self._disarm("A", *("" if self._is_withdrawn else "B"))
         elif response.status < 300:
             self.state = InviteClientState.ACCEPTED
             self._linger("M", now, self._timers.give_up_s)  # timer M: time for other forks to answer
@@ -71,6 +72,16 @@ class InviteClient(Machine):
             # Timer D: absorb repetitions of the final response, at least 32 s over UDP.
             self._linger("D", now, 0 if self.flow.is_reliable else self._timers.give_up_s)
         return True
+
+    def stop_repeating(self) -> None:
+        """Nobody waits for this INVITE any more: timer A stops, what may still answer is heard until timer B."""
+        self._disarm("A")
+
+    def expect_final(self, now: float) -> None:
+        """A CANCEL was sent: without a final answer within 64*T1 the INVITE counts as cancelled (RFC 3261 §9.1)."""
+        self._is_withdrawn = True
+        if self.awaits_final:
+            self._arm("B", now, self._timers.give_up_s)
 
     def handle_timer(self, letter: str, now: float) -> bool:
         """True when the transaction user must hear of a timeout."""

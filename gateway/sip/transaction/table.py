@@ -117,17 +117,23 @@ class TransactionTable:
 
     def send_request(self, request: Request, flow: Flow, now: float, owner: ResponseOwner) -> Client:
         """Start a client transaction for a request of ours (never an ACK)."""
-        key = _client_key(request, request.method)
-        client: Client
         if request.method == "INVITE":
-            client = InviteClient(key, request, flow, self._context)
-        else:
-            client = NonInviteClient(key, request, flow, self._context)
-        self._clients[key] = (client, owner)
-        self._on_flow.setdefault(flow, set()).add(key)
-        self._asked_hosts[flow.remote[0]] += 1
-        client.start(now)
+            return self.send_invite(request, flow, now, owner)
+        client = NonInviteClient(_client_key(request, request.method), request, flow, self._context)
+        self._start(client, owner, now)
         return client
+
+    def send_invite(self, request: Request, flow: Flow, now: float, owner: ResponseOwner) -> InviteClient:
+        """Start the client transaction of an INVITE."""
+        client = InviteClient(_client_key(request, "INVITE"), request, flow, self._context)
+        self._start(client, owner, now)
+        return client
+
+    def _start(self, client: Client, owner: ResponseOwner, now: float) -> None:
+        self._clients[client.key] = (client, owner)
+        self._on_flow.setdefault(client.flow, set()).add(client.key)
+        self._asked_hosts[client.flow.remote[0]] += 1
+        client.start(now)
 
     def awaits_response_from(self, flow: Flow) -> bool:
         """Some request of ours, not yet forgotten, went to the host at the far end of ``flow``."""

@@ -17,6 +17,7 @@ from gateway.base.errors import CapacityError, LocalProtocolError
 from gateway.sip.events import Event
 from gateway.sip.flow import Flow, SocketAddress, Transport, default_port
 from gateway.sip.grammar import SipParseError
+from gateway.sip.invite.invitation import Invitation
 from gateway.sip.transport.limits import TransportLimits, TransportStats
 from gateway.sip.transport.listen_url import ListenUrl
 from gateway.sip.transport.local_address import LocalAddresses
@@ -174,25 +175,33 @@ class Endpoint:
         self.user_agent.reoffer(call, body, time.monotonic())
         self.drive()
 
-    def invite(
-        self,
-        target_uri: str,
-        flow: Flow,
-        *,
-        from_: str,
-        body: bytes,
-        to: str | None = None,
-        headers: HeaderList = (),
-    ) -> str:
-        """Place a call on a flow of ``flow_to``; returns its id before any event of it is handed over."""
-        if flow.transport == "udp" and self._udp_of(flow) is None:
-            raise CapacityError(f"no UDP listener at {flow.local}")
-        call = self.user_agent.invite(
-            target_uri, flow, from_=from_, body=body, now=time.monotonic(), to=to, headers=headers
-        )
+    def invite(self, invitation: Invitation) -> str:
+        """Place a call over hops that are flows of ``flow_to``; returns its id before any event of it is told."""
+        for flow in invitation.hops:
+            if flow.transport == "udp" and self._udp_of(flow) is None:
+                raise CapacityError(f"no UDP listener at {flow.local}")
+        call = self.user_agent.invite(invitation, time.monotonic())
         # The caller must know the id before the first event names it.
         asyncio.get_running_loop().call_soon(self.drive)
         return call
+
+    def redirect(
+        self,
+        call: str,
+        request_uri: str,
+        hops: Sequence[Flow],
+        *,
+        contact: str | None = None,
+        route: Sequence[str] | None = None,
+    ) -> None:
+        """Follow a ``CallRedirected``."""
+        self.user_agent.redirect(call, request_uri, hops, time.monotonic(), contact=contact, route=route)
+        self.drive()
+
+    def give_up(self, call: str) -> None:
+        """Follow no contact of a ``CallRedirected``."""
+        self.user_agent.give_up(call)
+        self.drive()
 
     # Driving
 

@@ -24,6 +24,7 @@ from tests.support.sip_peer import (
     UDP,
     UserAgentBench,
     ack_for,
+    invitation,
     invite,
     request,
     respond,
@@ -539,7 +540,7 @@ def test_the_flows_of_live_calls_are_known_in_every_state() -> None:
     bench.feed(respond(bye, 200))
     assert bench.ua.live_flows() == set()
     outbound = Flow("tcp", TCP.local, ("203.0.113.9", 5060))
-    bench.ua.invite("sip:bob@example.net", outbound, from_="<sip:a@b>", body=OFFER, now=bench.now)
+    bench.ua.invite(invitation(outbound), bench.now)
     assert bench.ua.live_flows() == {outbound}
 
 
@@ -578,5 +579,5 @@ def test_hanging_up_stops_the_repetition_of_an_unacknowledged_reinvites_200() ->
 
 def test_calls_are_counted() -> None:
     bench, _, _, _ = talking()
-    bench.ua.invite("sip:bob@example.net", UDP, from_="<sip:a@b>", body=OFFER, now=bench.now)
+    bench.ua.invite(invitation(UDP), bench.now)
     assert (bench.ua.stats.calls_offered, bench.ua.stats.calls_placed) == (1, 1)

@@ -13,7 +13,9 @@ from tests.support.sip_peer import UDP, request, respond
 def make_context(limit: int = 10) -> CallContext:
     wire = TransactionContext()
     identity = Identity("gateway", "test", lambda flow: flow.local)
-    return CallContext(wire, TransactionTable(wire, limit=limit), identity, IdSource(1), ring_limit_s=180)
+    return CallContext(
+        wire, TransactionTable(wire, limit=limit), identity, IdSource(1), ring_limit_s=180, hop_timeout_s=2
+    )
 
 
 def test_an_answer_is_kept_for_repetitions_while_there_is_room() -> None:

@@ -15,7 +15,7 @@ from gateway.sip.events import (
     ReofferRefused,
 )
 from gateway.sip.message import Request, Response
-from tests.support.sip_peer import ANSWER, OFFER, UDP, UserAgentBench, ack_for, invite, respond, statuses
+from tests.support.sip_peer import ANSWER, OFFER, UDP, UserAgentBench, ack_for, invitation, invite, respond, statuses
 
 SDP = ("Content-Type", "application/sdp")
 
@@ -37,7 +37,7 @@ def inbound_call(seed: int = 7) -> tuple[UserAgentBench, str, str]:
 
 def outbound_call(seed: int = 7) -> tuple[UserAgentBench, str]:
     bench = UserAgentBench(seed=seed)
-    call = bench.ua.invite("sip:bob@example.net", UDP, from_="<sip:a@b>", body=OFFER, now=bench.now)
+    call = bench.ua.invite(invitation(UDP), bench.now)
     (sent,) = bench.drain()
     assert isinstance(sent, Request)
     bench.feed(respond(sent, 200, to_tag="callee", headers=[("Contact", "<sip:bob@203.0.113.9>"), SDP], body=ANSWER))
@@ -187,7 +187,7 @@ def test_one_invite_at_a_time() -> None:
 
 def test_a_call_that_is_not_answered_has_nothing_to_change() -> None:
     bench = UserAgentBench()
-    call = bench.ua.invite("sip:bob@example.net", UDP, from_="<sip:a@b>", body=OFFER, now=bench.now)
+    call = bench.ua.invite(invitation(UDP), bench.now)
     with pytest.raises(LocalProtocolError):
         bench.ua.reoffer(call, OFFER, bench.now)
 

@@ -5,10 +5,30 @@ from __future__ import annotations
 import pytest
 
 from gateway.base.errors import CapacityError, LocalProtocolError
-from gateway.sip.events import CallAnswered, CallEnded, CallRefused, CallRinging, EndCause
+from gateway.sip.events import (
+    CallAnswered,
+    CallEnded,
+    CallRedirected,
+    CallRefused,
+    CallRinging,
+    EndCause,
+    HopFailed,
+    HopFault,
+)
 from gateway.sip.flow import Flow
 from gateway.sip.message import Request, Response
-from tests.support.sip_peer import ANSWER, OFFER, TCP, UDP, UserAgentBench, request, respond, statuses, times
+from tests.support.sip_peer import (
+    ANSWER,
+    OFFER,
+    TCP,
+    UDP,
+    UserAgentBench,
+    invitation,
+    request,
+    respond,
+    statuses,
+    times,
+)
 
 CONTACT = ("Contact", "<sip:callee@203.0.113.9:5066>")
 SDP = ("Content-Type", "application/sdp")
@@ -16,8 +36,7 @@ SDP = ("Content-Type", "application/sdp")
 
 def placed(flow: Flow = UDP, **changes: object) -> tuple[UserAgentBench, Request, str]:
     bench = UserAgentBench()
-    given: dict[str, object] = {"from_": '"Alice" <sip:alice@example.com>', "body": OFFER, "now": bench.now, **changes}
-    call = bench.ua.invite("sip:bob@example.net", flow, **given)  # type: ignore[arg-type]
+    call = bench.ua.invite(invitation(flow, **{"from_": '"Alice" <sip:alice@example.com>', **changes}), bench.now)
     (sent,) = bench.drain()
     assert isinstance(sent, Request)
     return bench, sent, call
@@ -35,7 +54,7 @@ def assert_nothing_is_left(bench: UserAgentBench) -> None:
 
 
 def test_the_invite_has_what_rfc_3261_wants() -> None:
-    bench, sent, _ = placed(TCP, headers=[("X-Campaign", "spring")])
+    bench, sent, _ = placed(TCP, headers=(("X-Campaign", "spring"),))
     assert sent.method == "INVITE"
     assert sent.uri == "sip:bob@example.net"
     assert sent.headers.get("To") == "<sip:bob@example.net>"
@@ -122,7 +141,8 @@ def test_nobody_answers_at_all() -> None:
     bench, _, call = placed()
     assert times(bench.advance(31.9)) == [0.5, 1.5, 3.5, 7.5, 15.5, 31.5]
     bench.advance(0.2)
-    assert bench.take_events() == [CallEnded(call, EndCause.TRANSACTION_TIMEOUT)]
+    silent = HopFailed(call, UDP, HopFault.SILENT)
+    assert bench.take_events() == [silent, CallEnded(call, EndCause.TRANSACTION_TIMEOUT)]
     assert_nothing_is_left(bench)
 
 
@@ -130,7 +150,8 @@ def test_the_flow_fails() -> None:
     bench, _, call = placed()
     bench.ua.flow_failed(UDP, bench.now)
     bench.drain()
-    assert bench.take_events() == [CallEnded(call, EndCause.FLOW_FAILED)]
+    unreachable = HopFailed(call, UDP, HopFault.UNREACHABLE)
+    assert bench.take_events() == [unreachable, CallEnded(call, EndCause.FLOW_FAILED)]
     assert bench.ua.stats.flows_failed == 1
     assert_nothing_is_left(bench)
 
@@ -144,7 +165,7 @@ def test_a_flow_that_fails_after_the_answer_does_not_end_the_call() -> None:
 
 
 def test_cancel_waits_for_a_provisional_answer() -> None:
-    bench, sent, call = placed(headers=[("Route", "<sip:p.example.com;lr>")])
+    bench, sent, call = placed(route=("<sip:p.example.com;lr>",))
     bench.ua.hang_up(call, bench.now, headers=[("Reason", "SIP;cause=200")])
     assert bench.drain() == []
     assert bench.take_events() == [CallEnded(call, EndCause.HUNG_UP)]
@@ -284,7 +305,7 @@ def test_responses_with_nul_in_a_dialog_header_are_dropped() -> None:
 
 
 def test_arguments_that_are_no_sip_are_refused_at_once() -> None:
-    for changes in ({"from_": "not an address"}, {"to": "<sip:broken"}, {"headers": [("X", "a\r\nEvil: b")]}):
+    for changes in ({"from_": "not an address"}, {"to": "<sip:broken"}, {"headers": (("X", "a\r\nEvil: b"),)}):
         with pytest.raises(LocalProtocolError):
             placed(**changes)
     with pytest.raises(LocalProtocolError):
@@ -293,9 +314,9 @@ def test_arguments_that_are_no_sip_are_refused_at_once() -> None:
 
 def test_a_full_table_places_no_call() -> None:
     bench = UserAgentBench(max_calls=1)
-    bench.ua.invite("sip:bob@example.net", UDP, from_="<sip:a@b>", body=OFFER, now=bench.now)
+    bench.ua.invite(invitation(UDP), bench.now)
     with pytest.raises(CapacityError):
-        bench.ua.invite("sip:bob@example.net", UDP, from_="<sip:a@b>", body=OFFER, now=bench.now)
+        bench.ua.invite(invitation(UDP), bench.now)
 
 
 def test_a_bye_in_the_early_dialog_after_our_cancel_changes_nothing() -> None:
@@ -318,3 +339,342 @@ def test_the_first_answer_closes_the_other_early_dialogs() -> None:
     assert bench.ua.dialogs == 1
     late = request("OPTIONS", call_id=sent.call_id, from_tag="two", to_tag=sent.from_.tag, cseq=1)
     assert statuses(bench.feed(late)) == [481]
+
+
+# Hops
+
+SECOND = Flow("udp", ("192.0.2.1", 5060), ("198.51.100.8", 5060))
+THIRD = Flow("udp", ("192.0.2.1", 5060), ("198.51.100.9", 5060))
+
+
+def placed_over(*hops: Flow, **changes: object) -> tuple[UserAgentBench, Request, str]:
+    bench = UserAgentBench()
+    call = bench.ua.invite(invitation(*hops, **changes), bench.now)
+    (sent,) = bench.drain()
+    assert isinstance(sent, Request)
+    return bench, sent, call
+
+
+def last_invite(bench: UserAgentBench) -> Request:
+    return next(sent for sent in reversed(bench.sent) if isinstance(sent, Request) and sent.method == "INVITE")
+
+
+def test_a_503_makes_room_for_the_next_hop() -> None:
+    bench, first, call = placed_over(UDP, SECOND)
+    busy = respond(first, 503, to_tag="full", headers=[("Retry-After", "120 (maintenance);duration=60")])
+    ack, second = bench.feed(busy)
+    assert bench.flows[-2:] == [UDP, SECOND]
+    assert isinstance(ack, Request)
+    assert isinstance(second, Request)
+    assert (ack.method, ack.via.branch) == ("ACK", first.via.branch), "acknowledged on the hop it came from"
+    assert second.via.branch != first.via.branch, "RFC 3263 4.3: the same request with a branch of its own"
+    same = ("Call-ID", "CSeq", "From", "To")
+    assert [second.headers.get(name) for name in same] == [first.headers.get(name) for name in same]
+    assert bench.take_events() == [HopFailed(call, UDP, HopFault.UNAVAILABLE, 120)]
+    bench.feed(callee(second, 200, "callee", ANSWER), SECOND)
+    assert bench.take_events() == [CallAnswered(call, ANSWER)]
+    assert bench.ua.stats.failovers == 1
+
+
+def test_a_503_of_the_last_hop_is_the_answer() -> None:
+    bench, first, call = placed_over(UDP, SECOND)
+    bench.feed(respond(first, 503, to_tag="x"))
+    bench.feed(respond(last_invite(bench), 503, to_tag="y"), SECOND)
+    assert bench.take_events()[-1] == CallRefused(call, 503, "Service Unavailable")
+    assert_nothing_is_left(bench)
+
+
+def test_a_refusal_of_the_called_party_asks_no_other_hop() -> None:
+    bench, first, call = placed_over(UDP, SECOND)
+    assert statuses(bench.feed(respond(first, 486, to_tag="x"))) == ["ACK"]
+    assert bench.take_events() == [CallRefused(call, 486, "Busy Here")]
+    assert_nothing_is_left(bench)
+
+
+def test_a_silent_hop_makes_room_after_two_seconds() -> None:
+    bench, first, call = placed_over(UDP, SECOND)
+    sent = bench.advance(2.1)
+    assert times(sent) == [0.5, 1.5, 2.0]
+    assert bench.flows[-1] == SECOND
+    assert bench.take_events() == [HopFailed(call, UDP, HopFault.SILENT)]
+    assert UDP not in bench.flows[-1:], "the silent hop is told nothing more"
+    bench.feed(callee(last_invite(bench), 200, "callee", ANSWER), SECOND)
+    assert bench.take_events() == [CallAnswered(call, ANSWER)]
+    assert statuses(bench.feed(respond(first, 100))) == ["CANCEL"], "it is taken back when it turns up late"
+
+
+def test_a_silent_hop_that_answers_late_is_acknowledged_and_ended() -> None:
+    bench, first, call = placed_over(UDP, SECOND)
+    bench.advance(2.1)
+    assert statuses(bench.feed(callee(first, 200, "late", ANSWER))) == ["ACK", "BYE"]
+    assert bench.ua.calls == 1
+    bench.feed(respond(last_invite(bench), 486, to_tag="x"), SECOND)
+    assert bench.take_events()[-1] == CallRefused(call, 486, "Busy Here")
+    assert_nothing_is_left(bench)
+
+
+def test_a_hop_that_said_trying_is_waited_for() -> None:
+    bench, first, _ = placed_over(UDP, SECOND)
+    bench.feed(respond(first, 100))
+    assert bench.advance(60) == []
+
+
+def test_a_failed_flow_makes_room_at_once() -> None:
+    bench, _, call = placed_over(TCP, SECOND)
+    bench.ua.flow_failed(TCP, bench.now)
+    assert statuses(bench.drain()) == ["INVITE"]
+    assert bench.flows[-1] == SECOND
+    assert bench.take_events() == [HopFailed(call, TCP, HopFault.UNREACHABLE)]
+
+
+def test_a_flow_that_fails_while_somebody_rings_calls_nobody_else() -> None:
+    bench, first, call = placed_over(TCP, SECOND)
+    bench.feed(callee(first, 180), TCP)
+    bench.ua.flow_failed(TCP, bench.now)
+    assert bench.drain() == []
+    assert bench.take_events()[-1] == CallEnded(call, EndCause.FLOW_FAILED)
+    assert_nothing_is_left(bench)
+
+
+def test_all_hops_silent_ends_the_call_as_a_timeout() -> None:
+    bench, _, call = placed_over(UDP, SECOND, THIRD)
+    bench.advance(40)
+    failed = [event.flow for event in bench.events if isinstance(event, HopFailed)]
+    assert failed == [UDP, SECOND, THIRD]
+    assert bench.take_events()[-1] == CallEnded(call, EndCause.TRANSACTION_TIMEOUT)
+    assert_nothing_is_left(bench)
+
+
+def test_early_dialogs_of_a_hop_that_failed_are_gone() -> None:
+    bench, first, _ = placed_over(UDP, SECOND)
+    bench.feed(callee(first, 183, "one", ANSWER))
+    assert bench.ua.dialogs == 1
+    bench.feed(respond(first, 503, to_tag="one"))
+    assert bench.ua.dialogs == 0
+    bench.feed(callee(last_invite(bench), 180, "two"), SECOND)
+    assert bench.ua.dialogs == 1
+
+
+def test_cancel_while_the_second_hop_is_tried_takes_that_one_back() -> None:
+    bench, first, call = placed_over(UDP, SECOND)
+    bench.advance(2.1)
+    bench.ua.hang_up(call, bench.now)
+    assert bench.drain() == [], "nothing is known to have arrived"
+    second = last_invite(bench)
+    (cancel,) = bench.feed(respond(second, 100), SECOND)
+    assert isinstance(cancel, Request)
+    assert cancel.via.branch == second.via.branch
+    bench.feed(respond(second, 487, to_tag="x"), SECOND)
+    assert statuses(bench.feed(respond(first, 180, to_tag="y"))) == ["CANCEL"]
+    assert [type(event) for event in bench.take_events()] == [HopFailed, CallEnded]
+    assert_nothing_is_left(bench)
+
+
+def test_a_cancelled_call_does_not_fail_over() -> None:
+    for status in (503, 302, 401):
+        bench, first, call = placed_over(UDP, SECOND)
+        bench.feed(respond(first, 100))
+        bench.ua.hang_up(call, bench.now)
+        bench.drain()
+        assert statuses(bench.feed(respond(first, status, to_tag="x"))) == ["ACK"]
+        assert bench.take_events() == [CallEnded(call, EndCause.HUNG_UP)]
+        assert_nothing_is_left(bench)
+
+
+# Ringing time
+
+
+def test_ringing_time_of_the_call_itself() -> None:
+    bench, sent, call = placed_over(UDP, SECOND, ring_timeout_s=20)
+    bench.feed(callee(sent, 180))
+    bench.take_events()
+    assert [(at, message.cseq.method) for at, message in bench.advance(20.1)] == [(20.0, "CANCEL")]
+    assert bench.take_events() == [CallEnded(call, EndCause.NO_ANSWER)]
+    bench.feed(respond(sent, 487, to_tag="callee"))
+    assert_nothing_is_left(bench)
+
+
+def test_ringing_time_goes_on_over_hops() -> None:
+    bench, _, call = placed_over(UDP, SECOND, ring_timeout_s=5)
+    bench.advance(3)
+    bench.feed(callee(last_invite(bench), 180), SECOND)
+    bench.advance(2.1)
+    assert bench.take_events()[-1] == CallEnded(call, EndCause.NO_ANSWER)
+
+
+# Routes, Contact, arguments
+
+
+def test_a_preloaded_loose_route_stands_before_the_request() -> None:
+    _, sent, _ = placed_over(UDP, route=("<sip:edge.example.com;lr>", "<sip:core.example.com;lr>"))
+    assert sent.uri == "sip:bob@example.net"
+    assert sent.headers.split("Route") == ["<sip:edge.example.com;lr>", "<sip:core.example.com;lr>"]
+
+
+def test_a_preloaded_strict_route_takes_the_request_uri() -> None:
+    _, sent, _ = placed_over(UDP, route=("<sip:strict.example.com>", "<sip:core.example.com;lr>"))
+    assert sent.uri == "sip:strict.example.com"
+    assert sent.headers.split("Route") == ["<sip:core.example.com;lr>", "<sip:bob@example.net>"]
+
+
+def test_the_ack_to_a_refusal_goes_by_the_same_hop_and_route() -> None:
+    bench, sent, _ = placed_over(UDP, route=("<sip:edge.example.com;lr>",))
+    (ack,) = bench.feed(respond(sent, 404, to_tag="x"))
+    assert ack.headers.get("Route") == "<sip:edge.example.com;lr>"
+    assert bench.flows[-1] == UDP
+
+
+def test_the_contact_may_have_a_user_of_its_own() -> None:
+    bench, sent, call = placed_over(UDP, contact_user="trunk7")
+    assert sent.headers.get("Contact") == "<sip:trunk7@192.0.2.1:5060>"
+    bench.feed(callee(sent, 200, "callee", ANSWER))
+    bench.ua.reoffer(call, OFFER, bench.now)
+    (again,) = bench.drain()
+    assert again.headers.get("Contact") == "<sip:trunk7@192.0.2.1:5060>", "in its re-INVITE too"
+
+
+def test_an_invitation_without_a_hop_is_refused() -> None:
+    with pytest.raises(LocalProtocolError, match="hop"):
+        UserAgentBench().ua.invite(invitation(hops=()), 0.0)
+
+
+def test_events_carry_the_headers_and_the_reason() -> None:
+    bench, sent, _ = placed()
+    warning = ("Warning", '399 pbx "agent away"')
+    bench.feed(respond(sent, 183, reason="Call Queued", to_tag="q", headers=[("P-Queue", "3")]))
+    (ringing,) = bench.take_events()
+    assert isinstance(ringing, CallRinging)
+    assert (ringing.reason, ringing.headers.get("P-Queue")) == ("Call Queued", "3")
+    bench.feed(respond(sent, 480, to_tag="q", headers=[warning]))
+    (refused,) = bench.take_events()
+    assert isinstance(refused, CallRefused)
+    assert refused.headers.get("Warning") == warning[1]
+
+
+# Redirects
+
+
+def redirected(status: int, *contacts: str, **changes: object) -> tuple[UserAgentBench, Request, str]:
+    bench, sent, call = placed_over(UDP, **changes)
+    assert statuses(bench.feed(moved(sent, status, *contacts))) == ["ACK"]
+    return bench, sent, call
+
+
+def moved(sent: Request, status: int, *contacts: str) -> Response:
+    return respond(sent, status, to_tag="there", headers=[("Contact", contact) for contact in contacts])
+
+
+def test_a_redirect_is_told_and_followed() -> None:
+    bench, first, call = redirected(302, "<sip:home@192.0.2.50>;q=0.2", "<sip:desk@192.0.2.60?X=y>;q=0.9")
+    (event,) = bench.take_events()
+    contacts = ("sip:desk@192.0.2.60", "sip:home@192.0.2.50")
+    assert event == CallRedirected(call, contacts, 302, "Moved Temporarily")
+    bench.ua.redirect(call, contacts[0], [SECOND], bench.now)
+    (again,) = bench.drain()
+    assert isinstance(again, Request)
+    assert again.uri == contacts[0]
+    assert again.call_id == first.call_id
+    assert again.from_ == first.from_
+    assert again.to == first.to
+    assert again.cseq.number == first.cseq.number + 1
+    assert again.via.branch != first.via.branch
+    bench.feed(callee(again, 200, "desk", ANSWER), SECOND)
+    assert bench.take_events() == [CallAnswered(call, ANSWER)]
+
+
+def test_the_next_contact_is_told_when_the_first_one_refuses() -> None:
+    bench, _, call = redirected(300, "<sip:a@192.0.2.50>", "<sip:b@192.0.2.60>")
+    bench.ua.redirect(call, "sip:a@192.0.2.50", [SECOND], bench.now)
+    bench.drain()
+    bench.take_events()
+    bench.feed(respond(last_invite(bench), 486, to_tag="x"), SECOND)
+    assert bench.take_events() == [CallRedirected(call, ("sip:b@192.0.2.60",), 300, "Multiple Choices")]
+    bench.ua.give_up(call)
+    bench.drain()
+    assert bench.take_events() == [CallRefused(call, 486, "Busy Here")]
+    assert_nothing_is_left(bench)
+
+
+def test_a_6xx_ends_the_search() -> None:
+    bench, _, call = redirected(300, "<sip:a@192.0.2.50>", "<sip:b@192.0.2.60>")
+    bench.ua.redirect(call, "sip:a@192.0.2.50", [SECOND], bench.now)
+    bench.drain()
+    bench.feed(respond(last_invite(bench), 603, to_tag="x"), SECOND)
+    assert bench.take_events()[-1] == CallRefused(call, 603, "Decline")
+
+
+def test_a_redirect_loop_is_refused() -> None:
+    bench, _, call = redirected(302, "<sip:a@192.0.2.50>")
+    bench.ua.redirect(call, "sip:a@192.0.2.50", [SECOND], bench.now)
+    bench.drain()
+    bench.feed(moved(last_invite(bench), 302, "<sip:bob@EXAMPLE.net>", "<sip:a@192.0.2.50>"), SECOND)
+    assert bench.take_events()[-1] == CallRefused(call, 302, "Moved Temporarily")
+    assert_nothing_is_left(bench)
+
+
+def test_a_call_is_not_sent_around_for_ever() -> None:
+    bench, sent, call = placed_over(UDP)
+    for number in range(20):
+        bench.feed(moved(sent, 302, f"<sip:next-{number}@192.0.2.50>"))
+        (event,) = bench.take_events()
+        if isinstance(event, CallRefused):
+            break
+        bench.ua.redirect(call, f"sip:next-{number}@192.0.2.50", [UDP], bench.now)
+        bench.drain()
+        sent = last_invite(bench)
+    assert bench.ua.stats.redirects_followed == 5
+    assert_nothing_is_left(bench)
+
+
+def test_redirects_are_refusals_when_they_are_not_wanted_or_lead_nowhere() -> None:
+    for status, contact, changes in (
+        (302, "<sip:a@192.0.2.50>", {"follows_redirects": False}),
+        (302, "<mailto:bob@example.net>", {}),
+        (302, "not an address <", {}),
+        (380, "<sip:a@192.0.2.50>", {}),
+    ):
+        bench, *_ = redirected(status, contact, **changes)  # type: ignore[arg-type]
+        (event,) = bench.take_events()
+        assert isinstance(event, CallRefused), contact
+        assert event.status == status
+
+
+def test_use_proxy_keeps_the_request_uri() -> None:
+    bench, first, call = redirected(305, "<sip:proxy.example.net;lr>", route=("<sip:old.example.net;lr>",))
+    (event,) = bench.take_events()
+    assert isinstance(event, CallRedirected)
+    assert event.status == 305
+    contact = event.contacts[0]
+    bench.ua.redirect(call, first.uri, [SECOND], bench.now, contact=contact, route=(f"<{contact}>",))
+    (again,) = bench.drain()
+    assert isinstance(again, Request)
+    assert again.uri == first.uri
+    assert again.headers.get("Route") == "<sip:proxy.example.net;lr>"
+
+
+def test_a_call_given_up_while_its_redirect_is_resolved() -> None:
+    bench, _, call = redirected(302, "<sip:a@192.0.2.50>")
+    bench.take_events()
+    bench.ua.hang_up(call, bench.now)
+    assert bench.drain() == [], "there is no INVITE to take back"
+    assert bench.take_events() == [CallEnded(call, EndCause.HUNG_UP)]
+    bench.ua.redirect(call, "sip:a@192.0.2.50", [SECOND], bench.now)
+    bench.ua.give_up(call)
+    assert bench.drain() == []
+    assert_nothing_is_left(bench)
+
+
+def test_a_redirect_nobody_decides_ends_with_the_ringing_time() -> None:
+    bench, _, call = redirected(302, "<sip:a@192.0.2.50>", ring_timeout_s=10)
+    bench.advance(10.1)
+    assert bench.take_events()[-1] == CallEnded(call, EndCause.NO_ANSWER)
+    assert_nothing_is_left(bench)
+
+
+def test_a_redirect_to_what_is_no_uri_leaves_the_call_as_it_was() -> None:
+    bench, _, call = redirected(302, "<sip:a@192.0.2.50>")
+    for hops, uri in (([], "sip:a@192.0.2.50"), ([SECOND], "sip:a b")):
+        with pytest.raises(LocalProtocolError):
+            bench.ua.redirect(call, uri, hops, bench.now)
+    bench.ua.redirect(call, "sip:a@192.0.2.50", [SECOND], bench.now)
+    assert statuses(bench.drain()) == ["INVITE"]

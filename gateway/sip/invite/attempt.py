@@ -1,0 +1,203 @@
+"""One INVITE of a call that we place: early dialogs, ACK to every 2xx, CANCEL and its race (RFC 3261 §13.2, §9.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.sip.dialog import MAX_FORWARDS, Dialog
+from gateway.sip.flow import Flow
+from gateway.sip.invite.bye import ByeOwner
+from gateway.sip.invite.context import CallContext
+from gateway.sip.message import Request, Response, make_request
+from gateway.sip.transaction.invite_client import InviteClient
+from gateway.sip.transaction.table import RequestFailure
+
+if TYPE_CHECKING:
+    from gateway.sip.invite.call import Call
+
+MAX_FORKS = 16
+"""Dialogs one INVITE may open. A peer that answers with ever new tags gets no more of our memory."""
+
+_CREDENTIALS = ("Authorization", "Proxy-Authorization")
+
+
+class AttemptOwner(Protocol):
+    """The call's client side: it decides what follows from what an attempt met with. Told only while it is wanted."""
+
+    def attempt_heard(self) -> None:
+        """Something came back: the hop is alive."""
+
+    def attempt_rang(self, response: Response, tag: str, now: float) -> None:
+        """A provisional response other than 100; ``tag`` is that of the early dialog it belongs to, or ""."""
+
+    def attempt_answered(self, dialog: Dialog, response: Response, now: float) -> None:
+        """The first 2xx; its ACK is on its way."""
+
+    def attempt_refused(self, response: Response, now: float) -> None:
+        """A final answer of 300 or above."""
+
+    def attempt_failed(self, failure: RequestFailure, now: float) -> None:
+        """There will be no final answer."""
+
+    def attempt_withdrawn(self) -> None:
+        """After ``withdraw``: the INVITE has met its end, whatever it was."""
+
+
+class InviteAttempt:
+    """An INVITE to one hop.
+
+    It outlives its call: a 2xx that comes after it was withdrawn, or from another fork, is acknowledged and then ended
+    by BYE.
+    """
+
+    def __init__(self, context: CallContext, owner: AttemptOwner, request: Request, flow: Flow) -> None:
+        self.request = request
+        self.flow = flow
+        self.early: dict[str, Dialog] = {}
+        """Early dialogs by remote tag."""
+        self.has_heard = False
+        """Something answered: the hop is alive."""
+        self.has_rung = False
+        """A provisional answer other than 100 came: somebody may be about to take the call."""
+        self.is_over = False
+        """A final answer came, or none will."""
+        self._context = context
+        self._owner = owner
+        self._call: Call | None = None
+        self._client: InviteClient | None = None
+        self._acks: dict[str, bytes] = {}
+        self._is_withdrawn = False
+        self._has_sent_cancel = False
+        self._end_headers: tuple[tuple[str, str], ...] = ()
+
+    def start(self, call: Call, now: float) -> None:
+        """Send the INVITE."""
+        self._call = call
+        self._client = self._context.table.send_invite(self.request, self.flow, now, self)
+
+    # What its transaction brings
+
+    def receive_response(self, response: Response, now: float) -> None:
+        """A response to the INVITE that is news."""
+        if not self.has_heard:
+            self.has_heard = True
+            self._owner.attempt_heard()
+        if response.status < 200:
+            self._receive_provisional(response, now)
+        elif response.status < 300:
+            self._receive_success(response, now)
+        else:
+            self._end()
+            if self._is_withdrawn:
+                self._owner.attempt_withdrawn()
+            else:
+                self._owner.attempt_refused(response, now)
+
+    def _receive_provisional(self, response: Response, now: float) -> None:
+        if self._is_withdrawn:
+            self._send_cancel(now)
+        elif response.status > 100 and self._call is not None:
+            self.has_rung = True
+            tag = response.to.tag or ""
+            if tag and tag not in self.early and len(self.early) < MAX_FORKS:
+                dialog = Dialog.of_uac(self.request, response, self.flow)
+                self.early[tag] = dialog
+                self._context.dialogs[dialog.id] = self._call
+            self._owner.attempt_rang(response, tag, now)
+
+    def _receive_success(self, response: Response, now: float) -> None:
+        """ACK to each 2xx, the same again to a repeated one (RFC 3261 §13.2.2.4)."""
+        tag = response.to.tag or ""
+        known = self._acks.get(tag)
+        if known is not None:
+            self._context.send(self.flow, known)
+            return
+        if len(self._acks) >= MAX_FORKS:
+            return
+        dialog = Dialog.of_uac(self.request, response, self.flow)
+        self._acknowledge(dialog, tag)
+        is_first = len(self._acks) == 1
+        if is_first:
+            self._end()
+        if is_first and not self._is_withdrawn:
+            self._owner.attempt_answered(dialog, response, now)
+            return
+        context = self._context
+        bye = dialog.make_request("BYE", context.ids.branch(), context.identity, headers=self._end_headers)
+        context.table.send_request(bye, self.flow, now, ByeOwner())
+        if is_first:
+            self._owner.attempt_withdrawn()
+
+    def _acknowledge(self, dialog: Dialog, tag: str) -> None:
+        """The ACK has the sequence number and the credentials of the INVITE (RFC 3261 §13.2.2.4)."""
+        context = self._context
+        credentials = [(name, value) for name in _CREDENTIALS for value in self.request.headers.get_all(name)]
+        number = self.request.cseq.number
+        ack = dialog.make_request("ACK", context.ids.branch(), context.identity, cseq=number, headers=credentials)
+        self._acks[tag] = ack.to_bytes()
+        context.send(self.flow, self._acks[tag])
+
+    def request_failed(self, failure: RequestFailure, now: float) -> None:
+        """Nobody answered in time, the way there failed, or a CANCEL was not followed by a 487 (RFC 3261 §9.1)."""
+        self._end()
+        if self._is_withdrawn:
+            self._owner.attempt_withdrawn()
+        else:
+            self._owner.attempt_failed(failure, now)
+
+    def _end(self) -> None:
+        """The early dialogs end with the INVITE; a 2xx has made its own."""
+        self.is_over = True
+        for dialog in self.early.values():
+            self._context.dialogs.pop(dialog.id, None)
+        self.early.clear()
+
+    # Taking it back
+
+    def withdraw(self, headers: tuple[tuple[str, str], ...], now: float) -> None:
+        """CANCEL: at once when the INVITE is known to have arrived, else as soon as it is (RFC 3261 §9.1)."""
+        self._is_withdrawn = True
+        self._end_headers = headers
+        if self.has_heard:
+            self._send_cancel(now)
+
+    def abandon(self, now: float) -> None:
+        """Another hop is asked instead: repeat this INVITE no more, and take it back should it have arrived."""
+        self._owner = _Nobody()
+        if self._client is not None:
+            self._client.stop_repeating()
+        self.withdraw((), now)
+
+    def _send_cancel(self, now: float) -> None:
+        if self._has_sent_cancel or self.is_over or self._client is None:
+            return
+        self._has_sent_cancel = True
+        cancel = make_cancel(self.request, (self._context.identity.user_agent, *self._end_headers))
+        self._context.table.send_request(cancel, self._client.flow, now, ByeOwner())
+        self._client.expect_final(now)
+
+
+class _Nobody:
+    """The owner of an abandoned attempt."""
+
+    def attempt_heard(self) -> None: ...
+    def attempt_rang(self, response: Response, tag: str, now: float) -> None: ...
+    def attempt_answered(self, dialog: Dialog, response: Response, now: float) -> None: ...
+    def attempt_refused(self, response: Response, now: float) -> None: ...
+    def attempt_failed(self, failure: RequestFailure, now: float) -> None: ...
+    def attempt_withdrawn(self) -> None: ...
+
+
+def make_cancel(invite: Request, headers: tuple[tuple[str, str], ...]) -> Request:
+    """CANCEL has the INVITE's Request-URI, Call-ID, From, To, Route, CSeq number and its very Via (RFC 3261 §9.1)."""
+    fields = [
+        ("Via", invite.headers.get("Via") or ""),
+        MAX_FORWARDS,
+        *(("Route", route) for route in invite.headers.get_all("Route")),
+        ("From", invite.headers.get("From") or ""),
+        ("To", invite.headers.get("To") or ""),
+        ("Call-ID", invite.call_id),
+        ("CSeq", f"{invite.cseq.number} CANCEL"),
+        *headers,
+    ]
+    return make_request("CANCEL", invite.uri, headers=fields)
