@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from gateway.sip.flow import Flow
 from gateway.sip.headers import Headers
-from gateway.sip.message import Request
+from gateway.sip.message import Request, Response
+from gateway.sip.transaction.table import RequestFailure
 
 
 class EndCause(enum.Enum):
@@ -181,6 +182,30 @@ class CallEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestAnswered:
+    """The final response to a request that ``send_request`` returned the id of, 401 and 407 included."""
+
+    request: str
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFailed:
+    """There will be no final response to a request that ``send_request`` returned the id of."""
+
+    request: str
+    failure: RequestFailure
+
+
+@dataclass(frozen=True, slots=True)
+class FlowFailed:
+    """The edge could not deliver on a flow that is watched, or lost its connection: what was registered over it is
+    out of reach."""
+
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
 class RequestRefused:
     """A request was turned away, or not even answered (``status`` None), by the named rule.
 
@@ -207,5 +232,8 @@ Event = (
     | CallRedirected
     | HopFailed
     | CallEnded
+    | RequestAnswered
+    | RequestFailed
+    | FlowFailed
     | RequestRefused
 )

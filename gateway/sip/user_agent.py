@@ -14,7 +14,7 @@ from gateway.base.errors import CapacityError, LocalProtocolError, RemoteProtoco
 from gateway.base.ids import IdSource
 from gateway.sip.admission import Admission, Refuse, Silence
 from gateway.sip.capabilities import check_capabilities, options_response, refuse
-from gateway.sip.events import Event, RequestRefused
+from gateway.sip.events import Event, FlowFailed, RequestRefused
 from gateway.sip.flow import Flow, SocketAddress
 from gateway.sip.grammar import SipParseError
 from gateway.sip.identity import Identity, stateless_tag
@@ -23,6 +23,7 @@ from gateway.sip.invite.context import CallContext
 from gateway.sip.invite.invitation import Invitation
 from gateway.sip.invite.uac import InviteUac
 from gateway.sip.message import Request, Response, make_response, parse_message
+from gateway.sip.request import ClientRequests
 from gateway.sip.routing import refusal_flow, reply_flow, stamp_source
 from gateway.sip.stats import UserAgentStats
 from gateway.sip.transaction.invite_server import InviteServer
@@ -92,6 +93,8 @@ class UserAgent:
             hop_timeout_s=config.hop_timeout_s,
         )
         self._calls = self._context.calls
+        self._requests = ClientRequests(self._context)
+        self._watched: frozenset[Flow] = frozenset()
         self.stats: UserAgentStats = self._context.stats
 
     # The five verbs
@@ -137,6 +140,8 @@ class UserAgent:
         """The edge could not deliver what was sent on ``flow``: requests under way there have failed."""
         self.stats.flows_failed += 1
         self._table.flow_failed(flow, now)
+        if flow in self._watched:
+            self._context.tell(FlowFailed(flow))
 
     def send_failed(self, flow: Flow, data: bytes, now: float) -> None:
         """The edge could not deliver this message.
@@ -272,6 +277,54 @@ class UserAgent:
         found = self._calls.get(call)
         if found is not None:
             found.give_up_redirect()
+
+    # Requests outside dialogs
+
+    def send_request(
+        self,
+        method: str,
+        uri: str,
+        flow: Flow,
+        *,
+        from_: str,
+        to: str,
+        now: float,
+        headers: HeaderList = (),
+        body: bytes = b"",
+        call_id: str | None = None,
+        cseq: int | None = None,
+        from_tag: str | None = None,
+        route: Sequence[str] = (),
+    ) -> str:
+        """Send a request that opens no dialog (REGISTER, OPTIONS) and return its id.
+
+        ``RequestAnswered`` or ``RequestFailed`` with that id follows, one of them, once; challenges are handed over as
+        any other answer. ``from_`` and ``to`` are addresses as their headers carry them, without tags. What is left out
+        of call_id, cseq and from_tag is made up. ``route`` is the preloaded Route, nearest hop first. Raises
+        CapacityError when too many requests wait, LocalProtocolError when the arguments are no SIP.
+        """
+        return self._requests.send(
+            method,
+            uri,
+            flow,
+            from_=from_,
+            to=to,
+            now=now,
+            headers=headers,
+            body=body,
+            call_id=call_id,
+            cseq=cseq,
+            from_tag=from_tag,
+            route=route,
+        )
+
+    def watch(self, flows: Iterable[Flow]) -> None:
+        """From here on ``FlowFailed`` tells when one of these fails, and of no other."""
+        self._watched = frozenset(flows)
+
+    def contact(self, flow: Flow, user: str | None = None) -> str:
+        """The Contact by which the far end of ``flow`` reaches us, in angle brackets."""
+        return self._context.identity.contact(flow, user=user)
 
     def _call(self, call: str) -> Call:
         try:

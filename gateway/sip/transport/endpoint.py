@@ -203,6 +203,40 @@ class Endpoint:
         self.user_agent.give_up(call)
         self.drive()
 
+    def send_request(
+        self,
+        method: str,
+        uri: str,
+        flow: Flow,
+        *,
+        from_: str,
+        to: str,
+        headers: HeaderList = (),
+        body: bytes = b"",
+        call_id: str | None = None,
+        cseq: int | None = None,
+        from_tag: str | None = None,
+        route: Sequence[str] = (),
+    ) -> str:
+        """Send a request outside dialogs on a flow of ``flow_to``; returns its id before its outcome is told."""
+        request = self.user_agent.send_request(
+            method,
+            uri,
+            flow,
+            from_=from_,
+            to=to,
+            now=time.monotonic(),
+            headers=headers,
+            body=body,
+            call_id=call_id,
+            cseq=cseq,
+            from_tag=from_tag,
+            route=route,
+        )
+        # The sender must know the id before the event that names it.
+        asyncio.get_running_loop().call_soon(self.drive)
+        return request
+
     # Driving
 
     def drive(self) -> None:
