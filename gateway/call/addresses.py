@@ -16,12 +16,17 @@ class AdvertisedAddresses:
     def apply(self, settings: Settings) -> None:
         """These settings from now on."""
         self._sip = settings.sip.advertise
-        self._media = settings.media.advertise or settings.sip.advertise
+        advertised = self._sip.hosts if self._sip else ()
+        self._media = settings.media.advertise or next(iter(advertised), None)
         self._local = NetworkTable((network, True) for network in settings.sip.local_networks)
 
     def signalling(self, flow: Flow) -> SocketAddress:
         """Host and port for Via and Contact on a flow."""
-        return (self._sip or flow.local[0], flow.local[1]) if self._is_outside(flow) else flow.local
+        advertised = self._sip.find(flow.transport) if self._sip and self._is_outside(flow) else None
+        if advertised is None:
+            return flow.local
+        host, port = advertised
+        return host, flow.local[1] if port is None else port
 
     def media(self, flow: Flow) -> str:
         """The address for ``c=`` in a call that came over a flow."""

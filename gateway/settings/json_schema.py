@@ -10,7 +10,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from gateway.settings.schema import Settings
+from gateway.settings.schema import Section, Settings
 from gateway.settings.values import ListenAddress, PortRange
 
 _REFERENCE = {"type": "string", "pattern": r"\$\{.+\}"}
@@ -32,6 +32,8 @@ class _SettingsJsonSchema(GenerateJsonSchema):
             return [self.encode_default(item) for item in dft]
         if isinstance(dft, ListenAddress | PortRange | ipaddress.IPv4Network | ipaddress.IPv6Network):
             return str(dft)
+        if isinstance(dft, Section):
+            return self.encode_default(dft.model_dump(by_alias=True, exclude_defaults=True))
         return super().encode_default(dft)
 
 

@@ -17,26 +17,13 @@ from gateway.settings.schema import Settings
 LATER_KEYS = frozenset(
     tuple(pattern.split("."))
     for pattern in (
-        "accounts",
         "scenario",
         "records",
         "webhooks",
         "cluster",
-        "sip.tls",
         "inworld.max_messages_per_second",
-        "trunks.*.targets",
-        "trunks.*.username",
-        "trunks.*.password",
-        "trunks.*.challenge",
-        "trunks.*.register",
-        "trunks.*.from_user",
-        "trunks.*.from_domain",
-        "trunks.*.auth_user",
-        "trunks.*.outbound_proxy",
         "trunks.*.srtp",
         "trunks.*.dtmf",
-        "trunks.*.allow_destinations",
-        "trunks.*.tls",
         "agents.*.fallback",
         "agents.*.greeting.recording",
         "agents.*.tools.transfer",
@@ -44,10 +31,7 @@ LATER_KEYS = frozenset(
         "agents.*.tools.hold",
         "agents.*.tools.voicemail",
         "agents.*.tools.lookup",
-        "routes.*.account",
-        "routes.*.headers",
         "routes.*.webhook",
-        "control.keys",
     )
 )
 """Keys of the full design that this version does not have yet. ``*`` stands for any name or position."""

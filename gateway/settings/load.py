@@ -52,8 +52,9 @@ def parse_settings(
         fault = Fault((), 1, "the file is not a mapping; write sections such as sip: and trunks:")
         raise SettingsError(print_faults(name, [fault]))
     data, unresolved = expand_references(document, environ, folder)
-    settings, refused = _validate(data, document)
-    findings = check_together(data) + _check_further(settings or _without(data, refused), refused, further_checks)
+    settings, refused = _validate(data, document, folder)
+    remainder = settings or _without(data, refused, folder)
+    findings = check_together(data) + _check_further(remainder, refused, further_checks)
     contradictions = [Fault(place, document.line_of(place), words) for place, words in findings]
     known = [*faults, *unresolved]
     # A value that could not be resolved is refused for that and for nothing else.
@@ -63,9 +64,9 @@ def parse_settings(
     return settings
 
 
-def _validate(data: object, document: Document) -> tuple[Settings | None, list[Fault]]:
+def _validate(data: object, document: Document, folder: FilePath) -> tuple[Settings | None, list[Fault]]:
     try:
-        return Settings.model_validate(data), []
+        return Settings.model_validate(data, context={"folder": folder}), []
     except ValidationError as error:
         # Only paths and kinds are taken from pydantic: its own texts quote values, which may be secrets.
         details = error.errors(include_url=False, include_input=False)
@@ -81,7 +82,7 @@ def _check_further(settings: Settings | None, refused: list[Fault], checks: Sequ
     return [(path, words) for path, words in findings if not any(path[: len(one)] == one for one in shortened)]
 
 
-def _without(data: Any, refused: list[Fault]) -> Settings | None:
+def _without(data: Any, refused: list[Fault], folder: FilePath) -> Settings | None:
     """The settings that are left when what is refused is taken out; None when they do not stand without it."""
     remainder = copy.deepcopy(data)
     order = sorted((fault.path for fault in refused), key=lambda path: [(isinstance(step, str), step) for step in path])
@@ -92,7 +93,7 @@ def _without(data: Any, refused: list[Fault]) -> Settings | None:
         elif isinstance(holder, list):
             del holder[int(path[-1])]
     try:
-        return Settings.model_validate(remainder)
+        return Settings.model_validate(remainder, context={"folder": folder})
     except ValidationError:
         return None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
@@ -15,15 +16,18 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic_core import PydanticCustomError
 
 from gateway.base.redact import Secret
+from gateway.sip.grammar import SipParseError
+from gateway.sip.uri import SipUri
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 FAULT_TYPE = "setting"
 """The pydantic error type of faults worded here."""
 
-SIP_SCHEMES = ("udp", "tcp")
-LATER_SIP_SCHEMES = ("tls", "ws", "wss")
-SIP_PORT = 5060
+SIP_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 80, "wss": 443}
+"""The transports of SIP with their ports (RFC 3261 §18.1.1, RFC 7118 §5)."""
+TLS_SCHEMES = frozenset({"tls", "wss"})
+DNS_PORT = 53
 HIGHEST_PORT = 65_535
 
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.(?!-)[A-Za-z0-9_-]{1,63}){0,31}\.?")
@@ -39,7 +43,7 @@ class ListenAddress:
     """Where something listens."""
 
     scheme: str
-    """``udp`` or ``tcp`` for SIP, ``http`` for control."""
+    """A transport of SIP, or ``http`` for control."""
     host: str
     """An IP address, without brackets."""
     port: int
@@ -48,6 +52,46 @@ class ListenAddress:
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}" if self.scheme == "http" else f"{self.scheme}://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Advertise:
+    """What goes into Via and Contact instead of the local address, for all transports or for each."""
+
+    host: str | None = None
+    """For the transports that have none of their own."""
+    own: tuple[tuple[str, str, int | None], ...] = ()
+    """(transport, host, port or None for the local one)."""
+
+    def find(self, transport: str) -> tuple[str, int | None] | None:
+        """Host, and port if it differs from the local one; None when the transport is not advertised."""
+        for name, host, port in self.own:
+            if name == transport:
+                return host, port
+        return None if self.host is None else (self.host, None)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Every host that is named, each once."""
+        named = ([] if self.host is None else [self.host]) + [host for _, host, _ in self.own]
+        return tuple(dict.fromkeys(named))
+
+    def __str__(self) -> str:
+        if self.host is not None:
+            return self.host
+        return ", ".join(f"{name}: {host}" + (f":{port}" if port else "") for name, host, port in self.own)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAddress:
+    """An address and port of another machine."""
+
+    host: str
+    """An IP address, without brackets."""
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +114,16 @@ class PortRange:
 
 
 def parse_sip_listen(value: object) -> ListenAddress:
-    """``udp://0.0.0.0:5060``, ``tcp://[::]:5060``; without a port it is 5060."""
+    """``udp://0.0.0.0:5060``, ``tls://[::]:5061``; without a port it is the transport's own."""
     if isinstance(value, ListenAddress):
         return value
     example = "write for example udp://0.0.0.0:5060"
     parts = _split_url(value, example)
-    if parts.scheme in LATER_SIP_SCHEMES:
-        raise wrong(f"uses {parts.scheme}, which is not in this version", example)
-    if parts.scheme not in SIP_SCHEMES or parts.path not in {"", "/"} or parts.query or parts.fragment:
+    if parts.scheme not in SIP_PORTS or parts.path not in {"", "/"} or parts.query or parts.fragment:
         raise wrong("is not a SIP listening address", example)
-    return ListenAddress(parts.scheme, _bindable_host(parts, example), _port_of(parts, example, SIP_PORT))
+    return ListenAddress(
+        parts.scheme, _bindable_host(parts, example), _port_of(parts, example, SIP_PORTS[parts.scheme])
+    )
 
 
 def parse_control_listen(value: object) -> ListenAddress:
@@ -148,6 +192,97 @@ def parse_advertised_host(value: object) -> str:
     raise wrong("is not an address that peers can reach", "write an address or host name alone, such as 203.0.113.10")
 
 
+def parse_advertise(value: object) -> Advertise:
+    """``203.0.113.10``, or a mapping of transports to ``HOST[:PORT]``."""
+    if isinstance(value, Advertise):
+        return value
+    if not isinstance(value, Mapping):
+        return Advertise(parse_advertised_host(value))
+    own = []
+    for name, text in value.items():
+        if name not in SIP_PORTS:
+            raise wrong(f"has {name}, which is not a transport", f"use {', '.join(SIP_PORTS)}")
+        host, port = _split_host_port(text)
+        if port == 0:
+            raise wrong(f"has port 0 for {name}", "write the port that peers can reach, or none")
+        own.append((str(name), parse_advertised_host(host), port))
+    if not own:
+        raise wrong("names no transport", "write an address, or {udp: ADDRESS, tls: ADDRESS:PORT}")
+    return Advertise(None, tuple(own))
+
+
+def parse_name_server(value: object) -> ServerAddress:
+    """``192.0.2.53``, ``192.0.2.53:5353``, ``[2001:db8::53]:53``."""
+    if isinstance(value, ServerAddress):
+        return value
+    host, port = _split_host_port(value)
+    address = _parse_ip(host)
+    if address is None or address.is_unspecified or address.is_multicast or port == 0:
+        raise wrong("is not the address of a name server", "write for example 192.0.2.53 or 192.0.2.53:53")
+    return ServerAddress(str(address), DNS_PORT if port is None else port)
+
+
+def parse_target(value: object) -> SipUri:
+    """``sip:sip.example.net;transport=tls``: where requests are sent. No user: whom to call comes with the call."""
+    if isinstance(value, SipUri):
+        return value
+    example = "write for example sip:sip.example.net;transport=tls"
+    if not isinstance(value, str):
+        raise wrong("is not a SIP address", example)
+    try:
+        uri = SipUri.parse(value)
+    except SipParseError:
+        raise wrong("is not a SIP address", example) from None
+    if uri.user is not None or uri.headers is not None:
+        raise wrong("names a user or headers", "write the host alone; whom to call comes with each call")
+    if uri.transport is not None and uri.transport not in ("udp", "tcp", "tls", "ws", "wss"):
+        raise wrong("uses a transport that is not known", "write transport=udp, tcp or tls")
+    if uri.port == 0 or (_parse_ip(uri.host) is None and not _is_host_name(uri.host)):
+        raise wrong("names no host that can be reached", example)
+    return uri
+
+
+def parse_password(value: object) -> Secret:
+    """A password for digest: any text of one line."""
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):
+        raise wrong("is not text", "put it in quotes, or better write ${NAME} or ${file:PATH}")
+    if not value or not value.isprintable():
+        raise wrong("is empty or has unprintable characters in it", "copy it again")
+    return Secret(value)
+
+
+def parse_token(value: object) -> Secret:
+    """A bearer token (RFC 6750 §2.1), long enough not to be guessed."""
+    token = parse_secret(value)
+    if not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,512}", token.reveal()):
+        remedy = "write 16 or more letters, digits and any of . _ ~ + / = -; openssl rand -hex 24 makes one"
+        raise wrong("is not fit for a bearer token", remedy)
+    return token
+
+
+def check_sip_user(value: str) -> str:
+    """The user part of a SIP address, or a digest user name."""
+    if not value or len(value) > 128 or not value.isprintable() or any(one in value for one in ' "<>@\\'):
+        raise wrong("is not a user name", "write the part before the @, without spaces and quotes")
+    return value
+
+
+def check_account_name(value: str) -> str:
+    """The user that a phone registers as: a number or a word."""
+    if not re.fullmatch(r"[A-Za-z0-9_.+-]{1,64}", value):
+        raise wrong("is not the name of an account", 'use letters, digits, "+", ".", "_" and "-"')
+    return value
+
+
+def check_header_pattern(value: str) -> str:
+    """What a header's value is compared with."""
+    if not value or not value.isprintable():
+        raise wrong("is not text of one line", 'write what the header must be; "*" stands for any characters')
+    return value
+
+
 def parse_provider_url(value: object) -> str:
     """A WebSocket URL: encrypted, unless the server is on this very machine."""
     example = "write for example wss://api.inworld.ai/api/v1/realtime/session"
@@ -193,6 +328,16 @@ def _parse_ip(value: object) -> ipaddress.IPv4Address | ipaddress.IPv6Address | 
 
 def _is_host_name(value: str) -> bool:
     return _HOST_NAME.fullmatch(value) is not None and not value.rstrip(".").rpartition(".")[2].isdigit()
+
+
+def _split_host_port(value: object) -> tuple[object, int | None]:
+    """``HOST``, ``HOST:PORT``, ``[IPV6]:PORT`` or a bare IPv6 address."""
+    if not isinstance(value, str) or _parse_ip(value) is not None:
+        return value, None
+    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]+))(?::([0-9]{1,5}))?", value.strip())
+    if found is None or int(found[3] or 0) > HIGHEST_PORT:
+        raise wrong("is not an address with or without a port", "write for example 203.0.113.10:5060")
+    return found[1] or found[2], None if found[3] is None else int(found[3])
 
 
 def _split_url(value: object, example: str) -> SplitResult:

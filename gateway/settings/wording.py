@@ -17,7 +17,7 @@ from gateway.settings.values import FAULT_TYPE
 
 _LONGEST_SHOWN = 60
 _USER_INFO = re.compile(r"//[^/@\s]*@")
-_PHONE_KEYS = frozenset({"to", "from"})
+_PHONE_KEYS = frozenset({"to", "from", "from_user", "account", "username"})
 
 _Context: TypeAlias = Mapping[str, Any]
 

@@ -31,3 +31,11 @@ def test_behind_a_nat_the_outside_is_told_the_public_address_and_the_inside_is_n
     assert told.media(OUTSIDE) == "203.0.113.11"
     assert told.signalling(INSIDE) == ("10.0.0.5", 5060)
     assert told.media(INSIDE) == "10.0.0.5"
+
+
+def test_each_transport_may_be_told_an_address_and_port_of_its_own() -> None:
+    told = addresses(sip={"advertise": {"udp": "203.0.113.10:5080"}})
+    assert told.signalling(OUTSIDE) == ("203.0.113.10", 5080)
+    assert told.signalling(INSIDE) == ("10.0.0.5", 5060)
+    assert told.signalling(Flow("tcp", ("10.0.0.5", 5060), ("198.51.100.9", 5060))) == ("10.0.0.5", 5060)
+    assert told.media(OUTSIDE) == "203.0.113.10"

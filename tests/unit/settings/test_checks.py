@@ -93,6 +93,112 @@ def test_contradictions(sections: dict[str, Any], said: str) -> None:
     assert findings(**sections) == [said]
 
 
+CARRIER = {"accept_from": ["198.51.100.0/24"]}
+CREDENTIALS = {"username": "alice", "password": "p"}
+PBX = {"targets": ["sip:b"]}
+NIGHT = {"greeting": "none"}
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        (
+            {"trunks": {}, "routes": []},
+            "trunks: is missing; add it, for example trunks: {carrier: {accept_from: [198.51.100.0/24]}}",
+        ),
+        (
+            {"sip": {"listen": ["udp://0.0.0.0", "wss://0.0.0.0:5063"]}},
+            "sip.listen[1]: wss://0.0.0.0:5063 needs a certificate; write sip.tls: {certificate: …, key: …}",
+        ),
+        (
+            {"trunks": {"carrier": {}, "pbx-1": CARRIER}},
+            "trunks.carrier: has neither accept_from nor targets nor challenge: true; "
+            "write where its calls come from or go to",
+        ),
+        (
+            {"trunks": {"carrier": CARRIER | {"register": True} | CREDENTIALS, "pbx-1": {"targets": ["sip:b"]}}},
+            "trunks.carrier.register: is true without targets; add targets",
+        ),
+        (
+            {"trunks": {"carrier": {"challenge": True}, "pbx-1": CARRIER}},
+            "trunks.carrier.challenge: is true without username and password; add username, password",
+        ),
+        (
+            {"trunks": {"carrier": CARRIER | {"username": "alice"}, "pbx-1": {"targets": ["sip:b"]}}},
+            "trunks.carrier.username: stands without a password; write both, or neither",
+        ),
+        (
+            {"trunks": {"carrier": {"challenge": "true"} | CREDENTIALS, "pbx-1": {"challenge": True} | CREDENTIALS}},
+            'trunks.pbx-1.username: "alice" is the user name of trunk carrier already; '
+            "who proves it can be one of them only",
+        ),
+        (
+            {
+                "accounts": {"alice": {"password": "p"}},
+                "trunks": {"carrier": {"challenge": True} | CREDENTIALS, "pbx-1": CARRIER},
+            },
+            'trunks.carrier.username: "alice" is the user name of account alice already; '
+            "who proves it can be one of them only",
+        ),
+        (
+            {"accounts": {"1001": {}}, "routes": [{"agent": "night", "account": "20*"}]},
+            'routes[0].account: "20*" fits none of the accounts; write one of: 1001',
+        ),
+        (
+            {"accounts": {"1001": {}}, "routes": [{"agent": "night", "account": "1*", "trunk": "carrier"}]},
+            "routes[0]: names a trunk and an account, and no call comes from both; remove one of them",
+        ),
+        (
+            {"routes": [{"agent": "night", "headers": {"X-A": "1", "x-a": "2"}}]},
+            "routes[0].headers.x-a: is the same header as X-A; keep one of them",
+        ),
+        (
+            {"trunks": {"carrier": CARRIER | {"variables": {"caller": "X-Caller"}}, "pbx-1": {"targets": ["sip:b"]}}},
+            "trunks.carrier.variables.caller: is a variable that every call has already; choose another name",
+        ),
+        (
+            {"agents": {"receptionist": {"session": {"instructions": "For {{diverted}}."}}, "night": NIGHT}},
+            "agents.receptionist.session.instructions: uses {{diverted}}, which is no variable; "
+            "did you mean diverted_from?",
+        ),
+        (
+            {"agents": {"receptionist": {"greeting": {"say": "Hi {{1}}"}}, "night": NIGHT}},
+            "agents.receptionist.greeting.say: has {{…}} without a name in it; "
+            'write {{name}} with letters, digits and "_"',
+        ),
+        (
+            {
+                "trunks": {
+                    "carrier": CARRIER | {"headers": {"bye": {"X-A": "{{zzz}}"}}},
+                    "pbx-1": {"targets": ["sip:b"]},
+                }
+            },
+            "trunks.carrier.headers.bye.X-A: uses {{zzz}}, which is no variable; write one of: caller, callee, "
+            "caller_name, identity, diverted_from, history, user_to_user, trunk, account, sip_call_id",
+        ),
+        (
+            {
+                "control": {
+                    "keys": [{"name": "a", "token": "sesame-sesame-1"}, {"name": "b", "token": "sesame-sesame-1"}]
+                }
+            },
+            "control.keys[1].token: is that of control.keys[0] already; give each key its own",
+        ),
+    ],
+)
+def test_contradictions_about_who_calls_and_how(sections: dict[str, Any], said: str) -> None:
+    assert findings(**sections) == [said]
+
+
+def test_variables_that_somebody_declares_may_be_used() -> None:
+    agents = {
+        "receptionist": {"session": {"instructions": "{{campaign}} {{office}} {{caller}}"}},
+        "night": {"variables": {"office": "Springfield"}},
+    }
+    trunks = {"carrier": CARRIER | {"variables": {"campaign": "X-Campaign"}}, "pbx-1": {"targets": ["sip:b"]}}
+    assert not findings(agents=agents, trunks=trunks)
+
+
 def test_overlapping_networks_of_different_size_are_no_contradiction() -> None:
     assert not findings(trunks={"carrier": {"accept_from": ["10.0.0.0/8"]}, "pbx-1": {"accept_from": ["10.0.0.0/16"]}})
 
@@ -111,7 +217,9 @@ def test_what_is_no_network_belongs_to_nobody() -> None:
 
 
 def test_one_trunk_may_repeat_itself() -> None:
-    assert not findings(trunks={"carrier": {"accept_from": ["::1", "::1"]}, "pbx-1": {"accept_from": []}})
+    assert not findings(
+        trunks={"carrier": {"accept_from": ["::1", "::1"]}, "pbx-1": {"accept_from": [], "targets": ["sip:b"]}}
+    )
 
 
 def test_an_empty_key_with_the_usual_url_is_the_emulator_on_purpose() -> None:
@@ -120,7 +228,8 @@ def test_an_empty_key_with_the_usual_url_is_the_emulator_on_purpose() -> None:
 
 @pytest.mark.parametrize("shape", [None, 5, "text", [], ["x"], {"a": None}, {"x": {"y": []}}])
 def test_values_of_any_shape_are_left_to_others(shape: Any) -> None:
-    assert check_together(shape) == []
+    expected = ["trunks"] if isinstance(shape, dict) else []  # only their absence is for this to tell
+    assert [write_path(path) for path, _ in check_together(shape)] == expected
     for section in (*SOUND, "media", "node", "sip"):
         check_together(SOUND | {section: shape})
         check_together(SOUND | {section: {"carrier": shape, "night": shape, "ports": shape, "max_calls": shape}})

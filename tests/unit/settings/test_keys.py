@@ -19,12 +19,12 @@ from gateway.settings.keys import LATER_KEYS, explain_unknown, field_at, is_secr
         (("sip", "reorder_ms"), "is unknown here; there is media.reorder_ms"),
         (("sip", "max_calls"), "is unknown here; there is node.max_calls and trunks.*.max_calls"),
         (("routes", 3, "greeting"), "is unknown here; there is agents.*.greeting"),
-        (("control", "colour"), "is unknown; known here: listen, metrics"),
+        (("control", "colour"), "is unknown; known here: keys, listen, metrics"),
         (("agents", "a", "tools", "hang_up", "reason"), "is unknown; remove it"),
-        (("sip", "tls"), "is not in this version; remove it"),
-        (("accounts",), "is not in this version; remove it"),
-        (("trunks", "any", "register"), "is not in this version; remove it"),
-        (("routes", 7, "headers"), "is not in this version; remove it"),
+        (("records",), "is not in this version; remove it"),
+        (("trunks", "any", "srtp"), "is not in this version; remove it"),
+        (("routes", 7, "webhook"), "is not in this version; remove it"),
+        (("trunks", "any", "registers"), "is unknown; did you mean register?"),
         (("agents", "a", "tools", "transfer"), "is not in this version; remove it"),
         (("agents", "a", "greeting", "recording"), "is not in this version; remove it"),
     ],
@@ -41,7 +41,7 @@ def test_no_later_key_exists_already() -> None:
 
 
 def test_known_keys_use_the_files_names() -> None:
-    assert known_keys(("routes", 0)) == ["trunk", "to", "from", "agent"]
+    assert known_keys(("routes", 0)) == ["trunk", "to", "from", "account", "headers", "agent"]
     assert known_keys(("agents", "a", "greeting")) == ["say", "instructions"]
     assert known_keys(("agents", "a", "session")) == []
     assert known_keys(("nowhere", "at", "all")) == []
@@ -49,5 +49,8 @@ def test_known_keys_use_the_files_names() -> None:
 
 def test_secrets_are_known_by_their_type() -> None:
     assert is_secret(("inworld", "api_key"))
+    assert is_secret(("trunks", "any", "password"))
+    assert is_secret(("accounts", "1001", "password"))
+    assert is_secret(("control", "keys", 0, "token"))
     assert not is_secret(("inworld", "url"))
     assert not is_secret(("nowhere",))

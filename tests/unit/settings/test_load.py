@@ -70,9 +70,9 @@ records: {url: x}
 """
     assert faults(text) == [
         "gw.yaml:1: node.max_cals: is unknown; did you mean max_calls?",
-        'gw.yaml:3: sip.listen[1]: "tls://0.0.0.0:5061" uses tls, which is not in this version; '
-        "write for example udp://0.0.0.0:5060",
-        "gw.yaml:4: sip.tls: is not in this version; remove it",
+        'gw.yaml:4: sip.tls.certificate: "cert.pem" cannot be read (No such file or directory); '
+        "check the path, which is taken from /nonexistent, and its permissions",
+        "gw.yaml:4: sip.tls.key: is missing; add it, for example key: key.pem",
         'gw.yaml:6: inworld.url: "ws://api.example.net/x" would send calls and the key in the clear; '
         "write wss://; ws:// is for 127.0.0.1 only",
         "gw.yaml:7: inworld.api_key: needs the environment variable MY_KEY, which is not set; "
@@ -300,7 +300,7 @@ def test_any_shape_gives_settings_or_faults(data: dict[str, Any]) -> None:
 
 
 def test_the_commented_settings_load() -> None:
-    settings = load_settings(CONFIG / "gateway.yaml", {"INWORLD_API_KEY": "example"})
+    settings = load_settings(CONFIG / "gateway.yaml", {"INWORLD_API_KEY": "example", "PHONE_1001": "example"})
     assert list(settings.trunks) == ["carrier"]
     assert settings.routes[0].to == "+15550100"
 

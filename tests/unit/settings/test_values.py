@@ -28,6 +28,9 @@ def refusal(parse: Callable[[object], object], value: object) -> str:
         ("udp://0.0.0.0:5060", ListenAddress("udp", "0.0.0.0", 5060), "udp://0.0.0.0:5060"),
         ("tcp://192.0.2.1", ListenAddress("tcp", "192.0.2.1", 5060), "tcp://192.0.2.1:5060"),
         ("udp://[::]:5070", ListenAddress("udp", "::", 5070), "udp://[::]:5070"),
+        ("tls://0.0.0.0", ListenAddress("tls", "0.0.0.0", 5061), "tls://0.0.0.0:5061"),
+        ("ws://127.0.0.1", ListenAddress("ws", "127.0.0.1", 80), "ws://127.0.0.1:80"),
+        ("wss://[::1]:5063", ListenAddress("wss", "::1", 5063), "wss://[::1]:5063"),
         ("UDP://127.0.0.1:0/", ListenAddress("udp", "127.0.0.1", 0), "udp://127.0.0.1:0"),
     ],
 )
@@ -40,8 +43,6 @@ def test_sip_listening_addresses(text: str, address: ListenAddress, written: str
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ("tls://0.0.0.0:5061", "uses tls, which is not in this version"),
-        ("wss://0.0.0.0:5063", "uses wss, which is not in this version"),
         ("sctp://0.0.0.0", "is not a SIP listening address"),
         ("udp://0.0.0.0:5060/path", "is not a SIP listening address"),
         ("udp://pbx.example.net:5060", "does not name an IP address to listen on"),
@@ -236,3 +237,104 @@ def test_parsers_answer_or_refuse_in_words(parse: Callable[[object], object], va
     except PydanticCustomError as error:
         kind = error.type
     assert kind == values.FAULT_TYPE
+
+
+@pytest.mark.parametrize(
+    ("value", "transport", "found"),
+    [
+        ("203.0.113.10", "tls", ("203.0.113.10", None)),
+        ("gw.example.net", "udp", ("gw.example.net", None)),
+        ({"udp": "203.0.113.10:5080"}, "udp", ("203.0.113.10", 5080)),
+        ({"udp": "203.0.113.10:5080"}, "tcp", None),
+        ({"wss": "gw.example.net", "tls": "gw.example.net:443"}, "tls", ("gw.example.net", 443)),
+        ({"tcp": "[2001:db8::1]:5062"}, "tcp", ("2001:db8::1", 5062)),
+        ({"tcp": "2001:db8::1"}, "tcp", ("2001:db8::1", None)),
+    ],
+)
+def test_advertised_addresses(value: object, transport: str, found: tuple[str, int | None] | None) -> None:
+    advertise = values.parse_advertise(value)
+    assert advertise.find(transport) == found
+    assert values.parse_advertise(advertise) is advertise
+
+
+def test_advertised_hosts_are_listed_once() -> None:
+    assert values.parse_advertise({"udp": "a.example", "tcp": "a.example", "tls": "b.example"}).hosts == (
+        "a.example",
+        "b.example",
+    )
+    assert values.parse_advertise("a.example").hosts == ("a.example",)
+    assert str(values.parse_advertise({"udp": "a.example:5070"})) == "udp: a.example:5070"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({}, "names no transport"),
+        ({"sctp": "a.example"}, "has sctp, which is not a transport"),
+        ({"udp": "a.example:0"}, "has port 0 for udp"),
+        ({"udp": "a.example:99999"}, "is not an address with or without a port"),
+        ({"udp": "0.0.0.0"}, "is not an address that peers can reach"),
+        ({"udp": 5}, "is not an address that peers can reach"),
+        (5, "is not an address that peers can reach"),
+    ],
+)
+def test_other_advertised_addresses_are_refused(value: object, words: str) -> None:
+    assert words in refusal(values.parse_advertise, value)
+
+
+def test_name_servers() -> None:
+    assert values.parse_name_server("192.0.2.53") == values.ServerAddress("192.0.2.53", 53)
+    assert values.parse_name_server("127.0.0.1:5353") == values.ServerAddress("127.0.0.1", 5353)
+    assert str(values.parse_name_server("[2001:db8::53]:54")) == "[2001:db8::53]:54"
+    for value in ("dns.example.net", "0.0.0.0", "192.0.2.53:0", 53, ""):
+        assert "address" in refusal(values.parse_name_server, value)
+
+
+def test_targets() -> None:
+    target = values.parse_target("sip:sip.example.net;transport=tls")
+    assert (target.host, target.port, target.transport) == ("sip.example.net", None, "tls")
+    assert values.parse_target("sips:192.0.2.1:5061").scheme == "sips"
+    assert values.parse_target(target) is target
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("sip.example.net", "is not a SIP address"),
+        ("tel:+15550100", "is not a SIP address"),
+        ("sip:alice@example.net", "names a user or headers"),
+        ("sip:example.net?X=1", "names a user or headers"),
+        ("sip:example.net;transport=sctp", "uses a transport that is not known"),
+        ("sip:example.net:0", "names no host that can be reached"),
+        ("sip:a_very bad.example", "is not a SIP address"),
+        (5, "is not a SIP address"),
+    ],
+)
+def test_other_targets_are_refused(value: object, words: str) -> None:
+    assert words in refusal(values.parse_target, value)
+
+
+def test_passwords_are_any_text_of_one_line() -> None:
+    assert values.parse_password("pass word é") == Secret("pass word é")
+    for value in ("", "a\nb", 1234, None):
+        assert refusal(values.parse_password, value)
+
+
+def test_tokens_are_long_and_fit_a_header() -> None:
+    assert values.parse_token("0123456789abcdef") == Secret("0123456789abcdef")
+    for value in ("short", "", "0123456789abcde,", "é" * 20):
+        assert refusal(values.parse_token, value)
+
+
+def test_names_of_users_and_accounts() -> None:
+    assert values.check_sip_user("+15550100") == "+15550100"
+    assert values.check_account_name("1001") == "1001"
+    for value in ("", "a b", "a@b", 'a"b', "a\r\nb", "a<b", "a\\b"):
+        assert refusal(values.check_sip_user, value)  # type: ignore[arg-type]
+        assert refusal(values.check_account_name, value)  # type: ignore[arg-type]
+
+
+def test_header_patterns_are_one_line() -> None:
+    assert values.check_header_pattern("spring *") == "spring *"
+    for value in ("", "a\nb"):
+        assert refusal(values.check_header_pattern, value)  # type: ignore[arg-type]

@@ -71,7 +71,7 @@ def findings(text: str) -> list[str]:
         ),
         ("routes: []", "routes: this list is empty; name at least 1"),
         ("routes: [{}]", "routes[0].agent: is missing; add it, for example agent: receptionist"),
-        ("trunks: {}", "trunks: this mapping is empty; name at least 1"),
+        ("agents: {}", "agents: this mapping is empty; name at least 1"),
         (
             "trunks: {a b: {accept_from: [::1]}}",
             'trunks."a b": "a b" is not a name; use letters, digits, ".", "_" and "-"',
