@@ -20,6 +20,7 @@ from gateway.call.directory import CallDirectory
 from gateway.call.event_sinks import MeteredEvents, log_event
 from gateway.call.journal import EventSink
 from gateway.call.profile import agent_faults, check_agents
+from gateway.call.records import CallRecords
 from gateway.call.termination import EndReason
 from gateway.emulator.server import Emulator
 from gateway.inworld.connection import shared_tls_context
@@ -50,6 +51,7 @@ class Gateway:
     def __init__(self, settings: Settings, *, sinks: Sequence[EventSink] = (), ids: IdSource | None = None) -> None:
         self.settings = settings
         self.metrics = Metrics()
+        self.records = CallRecords()
         self._sinks: tuple[EventSink, ...] = (log_event, MeteredEvents(self.metrics), *sinks)
         self._ids = ids or IdSource()
         self._log = get_logger(node=settings.node.name)
@@ -94,6 +96,7 @@ class Gateway:
             metrics=self.metrics,
             ids=self._ids,
             sinks=self._sinks,
+            records=self.records,
         )
         self.directory.attach(self.sip, self.assembly)
         with _naming("sip.listen", ", ".join(map(str, settings.sip.listen))):

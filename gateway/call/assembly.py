@@ -7,20 +7,28 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from gateway.base.clock import utc_now
 from gateway.base.ids import IdSource
-from gateway.call.call import Call, CallIdentity, CallLimits
+from gateway.call.call import CallParts
 from gateway.call.conversation import Conversation
+from gateway.call.identity import CallDirection, CallIdentity, CallLimits
+from gateway.call.inbound import InboundCall
 from gateway.call.journal import EventSink, Journal
-from gateway.call.legs import Legs, Signalling
-from gateway.call.negotiation import Negotiator, audio_format, silence_of
+from gateway.call.legs import Signalling
+from gateway.call.line import Line
+from gateway.call.negotiation import Negotiator, audio_format
+from gateway.call.observer import MetricsObserver
+from gateway.call.order import CallOrder
+from gateway.call.outbound import OutboundCall
 from gateway.call.profile import RouteDecision, profile_of, session_for
 from gateway.call.provider import InworldLeg
+from gateway.call.records import CallRecords
 from gateway.call.uplink import Uplink
+from gateway.call.wiring import CallTable, Wiring
 from gateway.inworld.connection import RealtimeConnection
 from gateway.inworld.endpoint import Endpoint
-from gateway.inworld.errors import ProviderUnavailable
 from gateway.inworld.protocol import RealtimeProtocol
-from gateway.inworld.protocol_events import RealtimeEvent
+from gateway.inworld.session import merge
 from gateway.media.engine import MediaEngine
 from gateway.media.port import MediaPort
 from gateway.observability.metrics import Metrics
@@ -38,77 +46,6 @@ class Caller:
     sip_call_id: str
 
 
-StepRunner = Callable[[Call, Callable[[Call], None]], None]
-"""Runs one step of a call, contains its faults and notes the call's next deadline."""
-
-
-_OWN_FAULTS = frozenset(
-    {
-        "greeting_without_audio",
-        "no_session",
-        "response_create_unanswered",
-        "response_failed",
-        "response_incomplete",
-        "session_not_updated",
-        "transcription_failed",
-        "update_unacknowledged",
-    }
-)
-
-
-class MetricsObserver:
-    """A conversation's counts go to the operator's metrics."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def digit_received(self) -> None:
-        """A key was pressed."""
-        self._metrics.digits.inc()
-
-    def interrupted(self) -> None:
-        """The agent was cut off."""
-        self._metrics.interruptions.inc()
-
-    def provider_fault(self, code: str) -> None:
-        """The provider reported an error. Its codes are an open set, so only our own become labels."""
-        self._metrics.provider_faults.labels(kind=code if code in _OWN_FAULTS else "reported").inc()
-
-
-class _Wiring:
-    """Joins the edges of one call to its core; breaks the circle of who must exist before whom."""
-
-    def __init__(self, clock: Callable[[], float], run: StepRunner, on_end: Callable[[Call], None]) -> None:
-        self.call: Call | None = None
-        self.uplink: Uplink | None = None
-        self._clock = clock
-        self._run = run
-        self._on_end = on_end
-
-    def ended(self, call: Call) -> None:
-        """Cuts the circle again: an ended call must not wait for a collector that is told to come rarely."""
-        self.call = self.uplink = None
-        self._on_end(call)
-
-    def audio(self, payload: bytes) -> None:
-        """The hot path: no deadline changes here."""
-        if self.uplink is not None:
-            self.uplink.receive_audio(payload)
-
-    def digit(self, digit: str) -> None:
-        if self.call is not None:
-            self._run(self.call, lambda call: call.receive_digit(digit, self._clock()))
-
-    def provider_event(self, event: RealtimeEvent) -> None:
-        if self.call is not None:
-            self._run(self.call, lambda call: call.handle_provider_event(event, self._clock()))
-
-    def provider_unavailable(self, error: ProviderUnavailable) -> None:
-        if self.call is not None:
-            why, retry_after_s = str(error), error.retry_after_s
-            self._run(self.call, lambda call: call.provider_refused(why, self._clock(), retry_after_s=retry_after_s))
-
-
 class CallAssembly:
     """Builds calls. Counts provider sessions until their sockets are really closed."""
 
@@ -123,6 +60,7 @@ class CallAssembly:
         metrics: Metrics,
         ids: IdSource,
         sinks: Sequence[EventSink],
+        records: CallRecords,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
@@ -132,7 +70,8 @@ class CallAssembly:
         self._media_address = media_address
         self._observer = MetricsObserver(metrics)
         self._ids = ids
-        self._sinks = tuple(sinks)
+        self._records = records
+        self._sinks: tuple[EventSink, ...] = (records, *sinks)
         self._clock = clock
         self._legs: set[InworldLeg] = set()
 
@@ -156,99 +95,125 @@ class CallAssembly:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def assemble(
-        self,
-        event: CallOffered,
-        caller: Caller,
-        decision: RouteDecision,
-        now: float,
-        *,
-        on_end: Callable[[Call], None],
-        run: StepRunner,
-    ) -> Call:
+    # --- the two directions ------------------------------------------------------------------------------------
+
+    def inbound(
+        self, event: CallOffered, caller: Caller, decision: RouteDecision, now: float, *, calls: CallTable
+    ) -> InboundCall:
         """A call ready to ``begin``. Raises SdpError with its status, or CapacityError when no port is free."""
-        negotiator = Negotiator(
-            address=self._media_address(event.flow),
+        assert decision.agent is not None
+        identity = CallIdentity(
+            call_id=self._new_id(),
+            caller=caller.caller,
+            callee=caller.callee,
+            trunk=decision.trunk,
+            agent=decision.agent,
+            rule=decision.rule,
+            sip_call_id=caller.sip_call_id,
+            source=event.flow.remote[0],
+        )
+        agent = self._settings.agents[identity.agent]
+        negotiator = self._negotiator(self._media_address(event.flow), event.flow.remote[0])
+        negotiator.choose_codec(event.offer)
+        wiring = Wiring(self._clock, calls)
+        parts = self._parts(identity, agent, negotiator, wiring, now)
+        call = InboundCall(
+            identity,
+            parts,
+            limits=self._limits_of(agent),
+            sip_call=event.call,
+            offer=event.offer,
+            on_end=wiring.ended,
+        )
+        wiring.call = call
+        return call
+
+    def outbound(self, order: CallOrder, *, trunk: str, caller: str, now: float, calls: CallTable) -> OutboundCall:
+        """A call ready to ``begin``; nothing has been said to anybody. Raises CapacityError or SettingsError."""
+        identity = CallIdentity(
+            call_id=self._new_id(),
+            caller=caller,
+            callee=order.to,
+            trunk=trunk,
+            agent=order.agent,
+            rule="order",
+            direction=CallDirection.OUTBOUND,
+            variables=order.variables,
+            metadata=order.metadata,
+        )
+        agent = self._settings.agents[order.agent]
+        agent = agent.model_copy(update={"session": merge(agent.session, order.session)})
+        wiring = Wiring(self._clock, calls)
+        parts = self._parts(identity, agent, self._negotiator("", ""), wiring, now)
+        call = OutboundCall(identity, parts, limits=self._limits_of(agent, order), on_end=wiring.ended)
+        wiring.call = call
+        return call
+
+    def _new_id(self) -> str:
+        return f"c-{self._ids.token(12)}"
+
+    def _negotiator(self, address: str, signalling_host: str) -> Negotiator:
+        return Negotiator(
+            address=address,
             codecs=self._settings.media.codecs,
             session_id=self._ids.bits(62),
             reorder_ms=self._settings.media.reorder_ms,
-            signalling_host=event.flow.remote[0],
+            signalling_host=signalling_host,
         )
-        negotiator.keep_codec(negotiator.choose_codec(event.offer))
-        wiring = _Wiring(self._clock, run, on_end)
+
+    # --- what both are made of ---------------------------------------------------------------------------------
+
+    def _parts(
+        self, identity: CallIdentity, agent: AgentSettings, negotiator: Negotiator, wiring: Wiring, now: float
+    ) -> CallParts:
         port = self._media.open(negotiator.waiting_stream(), on_audio=wiring.audio, on_digit=wiring.digit)
         try:
             negotiator.bind(port.local_port)
-            call = self._join(_identify(event, caller, decision, self._ids), event.offer, negotiator, port, wiring, now)
+            return self._join(identity, agent, negotiator, port, wiring, now)
         except BaseException:
             port.close()
             raise
-        wiring.call = call
-        return call
 
     def _join(  # noqa: PLR0917 - one use: everything a call is made of meets here
         self,
         identity: CallIdentity,
-        offer: bytes | None,
+        agent: AgentSettings,
         negotiator: Negotiator,
         port: MediaPort,
-        wiring: _Wiring,
+        wiring: Wiring,
         now: float,
-    ) -> Call:
-        agent = self._settings.agents[identity.agent]
+    ) -> CallParts:
         profile = profile_of(agent)
-        codec = port.stream.config.codec
-        session = session_for(agent, profile, audio_format=audio_format(codec), call_id=identity.call_id)
+        config = port.stream.config
+        session = session_for(agent, profile, audio_format=audio_format(config.codec), call_id=identity.call_id)
         protocol = RealtimeProtocol(session, self._ids)
         connection = RealtimeConnection(protocol, on_event=wiring.provider_event, ids=self._ids)
         leg = InworldLeg(
             connection, self._endpoint, on_unavailable=wiring.provider_unavailable, on_released=self._legs.discard
         )
-        wiring.uplink = Uplink(
-            connection.append_audio, chunk_ms=self._settings.inworld.chunk_ms, silence=silence_of(codec)
-        )
+        uplink = Uplink(connection.append_audio, chunk_ms=self._settings.inworld.chunk_ms, law=config.law)
+        wiring.uplink = uplink
         journal = Journal(identity.call_id, now, self._sinks)
         conversation = Conversation(
             profile,
             protocol=protocol,
             playout=port.stream.playout,
-            uplink=wiring.uplink,
+            uplink=uplink,
             journal=journal,
             observer=self._observer,
         )
-        call = Call(
-            identity,
-            limits=self._limits_of(agent),
-            offer=offer,
-            negotiator=negotiator,
-            legs=Legs(self._signalling, port, leg),
-            protocol=protocol,
-            conversation=conversation,
-            journal=journal,
-            on_end=wiring.ended,
-        )
+        self._records.open(identity, utc_now())
         self._legs.add(leg)
-        return call
+        return CallParts(self._signalling, Line(port, negotiator, uplink), leg, protocol, conversation, journal)
 
-    def _limits_of(self, agent: AgentSettings) -> CallLimits:
+    def _limits_of(self, agent: AgentSettings, order: CallOrder | None = None) -> CallLimits:
+        asked = order.max_duration_s if order is not None else None
+        allowed = agent.limits.duration_s
         return CallLimits(
             answer_after_s=self._settings.inworld.answer_after_s,
-            duration_s=agent.limits.duration_s,
+            ring_s=order.ring_timeout_s if order is not None and order.ring_timeout_s else CallLimits().ring_s,
+            # An order may shorten what the settings allow; it may not lengthen it.
+            duration_s=allowed if asked is None else min(asked, allowed or asked),
             idle_s=agent.limits.idle_s,
             media_silence_s=self._settings.media.silence_timeout_s,
         )
-
-
-def _identify(event: CallOffered, caller: Caller, decision: RouteDecision, ids: IdSource) -> CallIdentity:
-    assert decision.agent is not None
-    return CallIdentity(
-        call_id=f"c-{ids.token(12)}",
-        sip_call=event.call,
-        sip_call_id=caller.sip_call_id,
-        source=event.flow.remote[0],
-        caller=caller.caller,
-        callee=caller.callee,
-        trunk=decision.trunk,
-        agent=decision.agent,
-        rule=decision.rule,
-    )

@@ -8,10 +8,12 @@ from gateway.observability.metrics import Metrics
 
 _LIFE = {
     EventName.CALL_OFFERED,
+    EventName.CALL_QUEUED,
     EventName.CALL_ANSWERED,
     EventName.CALL_HELD,
     EventName.CALL_RESUMED,
     EventName.CALL_ENDED,
+    EventName.TRANSFER_PROGRESS,
 }
 _TROUBLE = {EventName.PROVIDER_LOST, EventName.PROVIDER_ERROR}
 _PRIVATE = {

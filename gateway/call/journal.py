@@ -15,11 +15,15 @@ class EventName(enum.Enum):
     """The closed set of event names; the value is what logs and streams show."""
 
     CALL_OFFERED = "call.offered"
+    CALL_QUEUED = "call.queued"
+    CALL_DIALING = "call.dialing"
     CALL_RINGING = "call.ringing"
     CALL_ANSWERED = "call.answered"
     CALL_HELD = "call.held"
     CALL_RESUMED = "call.resumed"
+    CALL_REOFFER_REFUSED = "call.reoffer_refused"
     CALL_ENDED = "call.ended"
+    TRANSFER_PROGRESS = "transfer.progress"
     USER_STARTED = "turn.user_started"
     USER_STOPPED = "turn.user_stopped"
     AGENT_STARTED = "turn.agent_started"
@@ -37,7 +41,7 @@ class EventName(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class CallEvent:
-    """One fact. ``offset_s`` is monotonic seconds since the call was offered; ``at`` is for people's eyes."""
+    """One fact. ``offset_s`` is monotonic seconds since the call began; ``at`` is for people's eyes."""
 
     name: EventName
     call_id: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.media.stream import RtpStream
@@ -25,6 +24,8 @@ class Signalling(Protocol):
     def answer_offer(self, call: str, body: bytes) -> None: ...
 
     def refuse_offer(self, call: str, status: int) -> None: ...
+
+    def reoffer(self, call: str, body: bytes) -> None: ...
 
 
 class MediaLeg(Protocol):
@@ -48,12 +49,3 @@ class ProviderLeg(Protocol):
     def flush(self) -> None: ...
 
     def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Legs:
-    """The three ways out of a call."""
-
-    signalling: Signalling
-    media: MediaLeg
-    provider: ProviderLeg

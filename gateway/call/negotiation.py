@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gateway.inworld.session import TelephoneFormat
-from gateway.media.codec.g711 import ALAW_SILENCE, ULAW_SILENCE
-from gateway.media.config import StreamConfig
-from gateway.sdp.description import SdpError, parse_description
+from gateway.media.config import Direction, StreamConfig
+from gateway.sdp.description import SdpError, SessionDescription, parse_description
 from gateway.sdp.offer_answer import (
     Codec,
     LocalMedia,
@@ -20,7 +19,6 @@ from gateway.sdp.offer_answer import (
 )
 
 _FORMATS: dict[str, TelephoneFormat] = {"PCMU": "audio/pcmu", "PCMA": "audio/pcma"}
-_SILENCE = {"PCMU": ULAW_SILENCE, "PCMA": ALAW_SILENCE}
 _STATIC_NUMBERS = {"PCMU": 0, "PCMA": 8}
 _DISCARD_PORT = 9
 """RFC 8866's stand-in for "no port yet": used where an offer is read before a port is spent on it."""
@@ -32,7 +30,13 @@ class Agreement:
 
     description: bytes
     stream: StreamConfig
-    is_on_hold: bool
+    hold: str = ""
+    """How the peer has put us on hold: ``sendonly``, ``inactive``, ``0.0.0.0`` (RFC 3264 §8.4); "" when it has not."""
+
+    @property
+    def is_on_hold(self) -> bool:
+        """By the peer."""
+        return bool(self.hold)
 
 
 def _as_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -42,14 +46,18 @@ def _as_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | No
         return None
 
 
+def _hold_of(audio: NegotiatedAudio) -> str:
+    if not audio.is_on_hold:
+        return ""
+    address = _as_address(audio.remote_address)
+    if address is not None and address.is_unspecified:
+        return "0.0.0.0"
+    return "sendonly" if audio.direction == "recvonly" else "inactive"
+
+
 def audio_format(codec: str) -> TelephoneFormat:
     """The provider's format that carries this codec's payload bytes unchanged."""
     return _FORMATS[codec]
-
-
-def silence_of(codec: str) -> int:
-    """The byte that is silence in this codec."""
-    return _SILENCE[codec]
 
 
 class Negotiator:
@@ -66,49 +74,66 @@ class Negotiator:
         self._reorder_ms = reorder_ms
         self._signalling_host = signalling_host
         self._sent: bytes | None = None
+        self._codec: Codec = self._local.codecs[0]
 
     def bind(self, port: int) -> None:
         """From now on our descriptions name this port."""
         self._local = replace(self._local, port=port)
 
+    def place(self, address: str, signalling_host: str) -> None:
+        """Which address of ours the peer is told, and which host signals: of a call we place both are known late."""
+        self._local = replace(self._local, address=address)
+        self._signalling_host = signalling_host
+
     def choose_codec(self, offer: bytes | None) -> Codec:
         """The codec an offer would be answered with; our first one when the offer is ours to make."""
-        if offer is None:
-            return self._local.codecs[0]
-        return answer_offer(parse_description(offer), self._local)[1].codec
-
-    def keep_codec(self, codec: Codec) -> None:
-        """The provider's session is opened for this codec: later offers must not change it."""
-        self._local = replace(self._local, codecs=(codec,))
+        self._codec = self._local.codecs[0]
+        if offer is not None:
+            self._codec = answer_offer(parse_description(offer), self._local)[1].codec
+        return self._codec
 
     def waiting_stream(self) -> StreamConfig:
         """A stream that knows its codec and not yet its peer."""
-        codec = self._local.codecs[0]
         return StreamConfig(
-            codec=codec,
-            payload_type=_STATIC_NUMBERS[codec],
+            codec=self._codec,
+            payload_type=_STATIC_NUMBERS[self._codec],
             telephone_event_payload_type=None,
             remote=None,
             reorder_ms=self._reorder_ms,
         )
 
-    def answer(self, offer: bytes) -> Agreement:
-        """Answers an offer of the peer, the first one or that of a re-INVITE."""
-        description, audio = answer_offer(parse_description(offer), self._local, self._sent)
-        agreement = Agreement(description, self._stream(audio), audio.is_on_hold)
+    def answer(self, offer: bytes, direction: Direction = "sendrecv") -> Agreement:
+        """Answers an offer of the peer, the first one or that of a re-INVITE. ``direction`` is what we want.
+
+        The codec in use stays in use as long as the peer still offers it: a change costs the call a break.
+        """
+        description, audio = self._answer(parse_description(offer), direction)
+        agreement = Agreement(description, self._stream(audio), _hold_of(audio))
         self._sent = description  # only what is really sent counts for the next version (RFC 3264 §8)
+        self._codec = audio.codec
         return agreement
 
-    def offer(self) -> Agreement:
-        """Makes our offer, for an INVITE that brought none; the stream waits for ``accept``."""
-        description = create_offer(self._local, self._sent)
-        self._sent = description
-        return Agreement(description, self.waiting_stream(), is_on_hold=False)
+    def _answer(self, offer: SessionDescription, direction: Direction) -> tuple[bytes, NegotiatedAudio]:
+        local = replace(self._local, direction=direction)
+        try:
+            return answer_offer(offer, replace(local, codecs=(self._codec,)), self._sent)
+        except SdpError:
+            return answer_offer(offer, local, self._sent)
 
-    def accept(self, answer: bytes) -> Agreement:
-        """Reads the peer's answer to our offer."""
-        audio = accept_answer(self._local, parse_description(answer))
-        return Agreement(self._sent or b"", self._stream(audio), audio.is_on_hold)
+    def offer(self, direction: Direction = "sendrecv") -> Agreement:
+        """Makes our offer; the stream waits for ``accept``. The codec in use comes first."""
+        others = tuple(codec for codec in self._local.codecs if codec != self._codec)
+        local = replace(self._local, codecs=(self._codec, *others), direction=direction)
+        description = create_offer(local, self._sent)
+        self._sent = description
+        return Agreement(description, self.waiting_stream())
+
+    def accept(self, answer: bytes, direction: Direction = "sendrecv") -> Agreement:
+        """Reads the peer's answer to our offer, which wanted ``direction``."""
+        audio = accept_answer(replace(self._local, direction=direction), parse_description(answer))
+        agreement = Agreement(self._sent or b"", self._stream(audio), _hold_of(audio))
+        self._codec = audio.codec
+        return agreement
 
     def _check_target(self, audio: NegotiatedAudio) -> None:
         """Audio goes where a caller can be: a peer elsewhere must not point us at this machine or its own link."""

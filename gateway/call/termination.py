@@ -51,7 +51,7 @@ _CAUSES: dict[EndReason, SipCause] = {
     EndReason.CANCELLED: SipCause(487, _NORMAL, "Cancelled by the caller"),
     EndReason.PROVIDER_FAILED: SipCause(503, 41, "Voice agent not available", retry_after_s=10),
     EndReason.NO_CAPACITY: SipCause(503, 34, "No capacity", retry_after_s=5),
-    EndReason.MEDIA_TIMEOUT: SipCause(408, 102, "No audio from the caller"),
+    EndReason.MEDIA_TIMEOUT: SipCause(408, 102, "No audio received"),
     EndReason.MAX_DURATION: SipCause(480, _NORMAL, "Maximum duration reached"),
     EndReason.IDLE: SipCause(480, _NORMAL, "Caller silent"),
     EndReason.TRANSFERRED: SipCause(480, _NORMAL, "Transferred"),
@@ -63,3 +63,35 @@ _CAUSES: dict[EndReason, SipCause] = {
 def sip_cause(reason: EndReason) -> SipCause:
     """The one SIP meaning of a reason."""
     return _CAUSES[reason]
+
+
+_BY_STATUS: dict[int, EndReason] = {
+    408: EndReason.NO_ANSWER,
+    480: EndReason.NO_ANSWER,
+    486: EndReason.BUSY,
+    487: EndReason.CANCELLED,
+    600: EndReason.BUSY,
+}
+"""Final answers to our INVITE that say more than their class (RFC 3261 §21)."""
+
+_BY_Q850: dict[int, EndReason] = {
+    17: EndReason.BUSY,
+    18: EndReason.NO_ANSWER,
+    19: EndReason.NO_ANSWER,
+    20: EndReason.NO_ANSWER,
+    21: EndReason.REJECTED,
+}
+"""Causes of the telephone network behind a gateway: user busy, not responding, not answering, absent, rejected."""
+
+
+def refusal_reason(status: int, q850: int | None = None) -> EndReason:
+    """What a final answer of 300 or above to our INVITE means.
+
+    The Q.850 cause of a Reason header is what the telephone network itself said: gateways often put a status of their
+    own before it (480 or 503 for a busy line), so the cause decides where it is one of those that name the callee.
+    """
+    if q850 in _BY_Q850:
+        return _BY_Q850[q850]
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    return EndReason.ERROR if 500 <= status < 600 else EndReason.REJECTED

@@ -12,11 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.base.ids import IdSource
-from gateway.call.call import Call, CallIdentity, CallLimits
+from gateway.call.call import Call, CallParts
 from gateway.call.conversation import Conversation
+from gateway.call.identity import CallDirection, CallIdentity, CallLimits
+from gateway.call.inbound import InboundCall
 from gateway.call.journal import CallEvent, EventName, Journal
-from gateway.call.legs import Legs
-from gateway.call.negotiation import Negotiator, silence_of
+from gateway.call.line import Line
+from gateway.call.negotiation import Negotiator, audio_format
+from gateway.call.outbound import OutboundCall
 from gateway.call.profile import profile_of, session_for
 from gateway.call.turn import InterruptionPolicy
 from gateway.call.uplink import Uplink
@@ -24,8 +27,8 @@ from gateway.emulator.conversation import Conversation as EmulatedSession
 from gateway.emulator.inspection import SessionRecord
 from gateway.emulator.scenario import Scenario
 from gateway.inworld.protocol import RealtimeProtocol
-from gateway.media.config import StreamConfig
 from gateway.media.stream import RtpStream
+from gateway.sdp.offer_answer import Codec
 from gateway.settings.schema import AgentSettings
 
 CALLER = ("192.0.2.7", 30000)
@@ -67,6 +70,13 @@ class FakeSignalling:
 
     def refuse_offer(self, call: str, status: int) -> None:
         self.said.append(("refuse_offer", status))
+
+    def reoffer(self, call: str, body: bytes) -> None:
+        self.said.append(("reoffer", body))
+
+    def invite(self, body: bytes) -> str:
+        self.said.append(("invite", body))
+        return "sip-1"
 
     def words(self) -> list[str]:
         return [word for word, _ in self.said]
@@ -141,9 +151,13 @@ class CallRig:
         offer: bytes | None = OFFER,
         provider_delay_s: float = 0.005,
         caller_audio: Callable[[float], bytes | None] | None = None,
+        direction: CallDirection = CallDirection.INBOUND,
+        codecs: tuple[Codec, ...] = ("PCMU", "PCMA"),
     ) -> None:
         self.now = 1000.0
         self._scenario = scenario
+        self._direction = direction
+        self._codecs = codecs
         self._provider_delay_s = provider_delay_s
         self._caller_audio = caller_audio or (lambda _: b"\xff" * 160)
         self._ids = IdSource(seed)
@@ -170,9 +184,8 @@ class CallRig:
         limits: CallLimits,
         offer: bytes | None,
     ) -> None:
-        negotiator = Negotiator(address="192.0.2.1", codecs=("PCMU", "PCMA"), session_id=1, reorder_ms=40)
-        codec = negotiator.choose_codec(offer)
-        negotiator.keep_codec(codec)
+        negotiator = Negotiator(address="192.0.2.1", codecs=self._codecs, session_id=1, reorder_ms=40)
+        negotiator.choose_codec(offer)
         negotiator.bind(20000)
         agent = AgentSettings.model_validate(
             {
@@ -186,11 +199,11 @@ class CallRig:
             }
         )
         profile = profile_of(agent)
+        waiting = negotiator.waiting_stream()
         self.protocol = RealtimeProtocol(
-            session_for(agent, profile, audio_format="audio/pcmu", call_id="c-1"), self._ids
+            session_for(agent, profile, audio_format=audio_format(waiting.codec), call_id="c-1"), self._ids
         )
-        self.uplink = Uplink(self._append, chunk_ms=60, silence=silence_of(codec))
-        waiting = StreamConfig(codec=codec, payload_type=0, telephone_event_payload_type=None, remote=None)
+        self.uplink = Uplink(self._append, chunk_ms=60, law=waiting.law)
         self.stream = RtpStream(waiting, self._ids, on_audio=self.uplink.receive_audio, on_digit=self._digit)
         self.media = VirtualMedia(self.stream, lambda: self.now)
         self.provider = VirtualProvider(self)
@@ -204,19 +217,34 @@ class CallRig:
             observer=self.observer,
         )
         identity = CallIdentity(
-            "c-1", "sip-1", "call-id", "192.0.2.7", "+15550111", "+15550100", "carrier", "desk", "routes[0]"
+            call_id="c-1",
+            direction=self._direction,
+            sip_call_id="call-id",
+            source="192.0.2.7",
+            caller="+15550111",
+            callee="+15550100",
+            trunk="carrier",
+            agent="desk",
+            rule="routes[0]",
         )
-        self.call = Call(
-            identity,
-            limits=limits,
-            offer=offer,
-            negotiator=negotiator,
-            legs=Legs(self.signalling, self.media, self.provider),
-            protocol=self.protocol,
-            conversation=self.conversation,
-            journal=journal,
-            on_end=self.ended.append,
-        )
+        self.line = Line(self.media, negotiator, self.uplink)
+        parts = CallParts(self.signalling, self.line, self.provider, self.protocol, self.conversation, journal)
+        self.call = self._make_call(identity, parts, limits, offer)
+
+    def _make_call(self, identity: CallIdentity, parts: CallParts, limits: CallLimits, offer: bytes | None) -> Call:
+        if self._direction is CallDirection.OUTBOUND:
+            return OutboundCall(identity, parts, limits=limits, on_end=self.ended.append)
+        return InboundCall(identity, parts, limits=limits, sip_call="sip-1", offer=offer, on_end=self.ended.append)
+
+    @property
+    def inbound(self) -> InboundCall:
+        assert isinstance(self.call, InboundCall)
+        return self.call
+
+    @property
+    def outbound(self) -> OutboundCall:
+        assert isinstance(self.call, OutboundCall)
+        return self.call
 
     # --- the provider's wire --------------------------------------------------------------------------------------
 

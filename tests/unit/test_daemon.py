@@ -90,7 +90,7 @@ async def test_ended_calls_are_freed_without_the_collector() -> None:
     try:
         async with Stage() as stage:
             await stage.dial()
-            call = weakref.ref(next(iter(stage.gateway.directory._by_sip_call.values())))
+            call = weakref.ref(next(iter(stage.gateway.directory.calls)))
             stage.phone.hang_up()
             await stage.phone.wait_until(lambda: leftovers(stage.gateway) == NOTHING, 5)
             await stage.phone.wait_until(lambda: call() is None, 5)

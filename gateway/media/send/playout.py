@@ -59,13 +59,17 @@ _Frame = tuple[bytes, _Record, int]
 
 
 class Playout:
-    """Audio waiting for the caller, in the law of the wire. Every frame handed out is ``frame_bytes`` long."""
+    """Audio waiting for the caller, in the law of the wire. Every frame handed out is ``frame_bytes`` long.
+
+    What is enqueued is in the law given here, for good; ``reshape`` names another one for the wire.
+    """
 
     def __init__(self, law: Law = PCMU, frame_bytes: int = 160, *, max_pending_bytes: int = MAX_PENDING_BYTES) -> None:
         self.dropped_bytes = 0
         """Refused because the queue was full."""
         self.stale_bytes = 0
         """Refused because their item had been flushed."""
+        self._spoken_law = law
         self._law = law
         self._frame_bytes = frame_bytes
         self._max_pending_bytes = max_pending_bytes
@@ -82,6 +86,8 @@ class Playout:
     def enqueue(self, item: ItemKey, payload: bytes) -> None:
         """Append audio of an item. Another item than before ends the one before it."""
         with self.lock:
+            if self._law is not self._spoken_law:
+                payload = self._spoken_law.translate(payload, self._law)
             record = self._open_record(item)
             if record.is_flushed:
                 self.stale_bytes += len(payload)
@@ -140,7 +146,7 @@ class Playout:
                 self._last = None
 
     def reshape(self, law: Law, frame_bytes: int) -> None:
-        """Another law or frame length from now on; what waits is cut and translated anew. The caller holds the lock."""
+        """Another law of the wire or frame length; what waits is cut and translated anew. The caller holds the lock."""
         if law == self._law and frame_bytes == self._frame_bytes:
             return
         waiting = [(record, self._law.translate(frame[:size], law)) for frame, record, size in self._frames]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from gateway.call.assembly import MetricsObserver
-from gateway.observability.metrics import Metrics
 from tests.support.stage import NOTHING, Stage, leftovers
 
 
@@ -36,14 +34,3 @@ async def test_media_is_told_to_come_to_the_address_the_caller_reached() -> None
         await stage.dial()
         assert stage.phone.answer is not None
         assert b"c=IN IP4 127.0.0.1\r\n" in stage.phone.answer
-
-
-def test_only_our_own_fault_codes_become_metric_labels() -> None:
-    metrics = Metrics()
-    observer = MetricsObserver(metrics)
-    observer.provider_fault("response_failed")
-    observer.provider_fault("some_code_of_theirs_4711")
-    text = metrics.render().decode()
-    assert 'kind="response_failed"' in text
-    assert 'kind="reported"' in text
-    assert "4711" not in text

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.call.call import GREETING_WAIT_S, UNPROVEN_MEDIA_S, CallLimits
+from gateway.call.identity import CallLimits
 from gateway.call.journal import EventName
 from gateway.call.states import CallState
 from gateway.call.termination import EndReason
@@ -19,7 +19,7 @@ def scenario(**fields: Any) -> Scenario:
 def talking(rig: CallRig) -> CallRig:
     rig.begin()
     rig.run_until(lambda: rig.call.state is CallState.ANSWERING)
-    rig.call.confirmed(None, rig.now)
+    rig.inbound.confirmed(None, rig.now)
     return rig
 
 
@@ -29,47 +29,6 @@ def ended(rig: CallRig) -> EndReason | None:
     assert rig.provider.is_closed
     assert rig.call.next_deadline() is None
     return rig.call.end_reason
-
-
-def test_it_rings_while_the_agent_connects_and_answers_with_the_first_sound_of_the_greeting() -> None:
-    rig = CallRig(scenario())
-    rig.begin()
-    assert rig.signalling.words() == ["ring"]
-    assert rig.provider.is_started
-    assert not rig.media.is_started
-    rig.run_until(lambda: "answer" in rig.signalling.words())
-    assert rig.media.is_started
-    assert not rig.stream.playout.is_drained
-    rig.run(0.021)
-    assert rig.sent[0].payload != b"\xff" * 160, "the first packet already carries the greeting"
-
-
-def test_a_greeting_that_does_not_come_is_not_waited_for_longer_than_a_second() -> None:
-    rig = CallRig(scenario(greeting={"silence": True}))
-    rig.begin()
-    rig.run_until(lambda: EventName.PROVIDER_CONNECTED.value in rig.names())
-    ready_at = rig.now
-    rig.run_until(lambda: "answer" in rig.signalling.words())
-    assert rig.now - ready_at == pytest.approx(GREETING_WAIT_S, abs=0.01)
-
-
-def test_a_provider_that_is_not_ready_in_time_costs_the_caller_503_with_retry_after() -> None:
-    rig = CallRig(scenario(faults={"stall_session_updated_ms": 20_000}), limits=CallLimits(answer_after_s=3))
-    rig.begin()
-    rig.run(3.1)
-    assert ended(rig) is EndReason.PROVIDER_FAILED
-    word, (status, headers) = rig.signalling.said[-1]  # type: ignore[misc]
-    assert (word, status) == ("reject", 503)
-    assert int(headers["Retry-After"]) > 0
-
-
-def test_a_provider_that_refuses_after_the_upgrade_costs_503_too() -> None:
-    rig = CallRig(scenario(faults={"refuse_after_upgrade": "invalid authorization credentials"}))
-    rig.begin()
-    rig.run(1.0)
-    assert ended(rig) is EndReason.PROVIDER_FAILED
-    assert rig.signalling.words() == ["ring", "reject"]
-    assert "authorization" in rig.last(EventName.PROVIDER_ERROR).details["message"]
 
 
 def test_a_provider_lost_in_mid_call_ends_it_with_a_bye_that_says_why() -> None:
@@ -89,17 +48,6 @@ def test_the_caller_hanging_up_ends_everything_without_a_word_to_sip() -> None:
     assert ended(rig) is EndReason.CALLER_HUNG_UP
     assert rig.signalling.words() == ["ring", "answer"]
     assert rig.names().count("call.ended") == 1
-
-
-def test_cancel_while_ringing_ends_the_provider_session_too() -> None:
-    rig = CallRig(scenario())
-    rig.begin()
-    rig.run(0.003)
-    rig.call.end(EndReason.CANCELLED, rig.now, is_gone=True)
-    rig.run(1.0)
-    assert ended(rig) is EndReason.CANCELLED
-    assert rig.sent == []
-    assert rig.last(EventName.CALL_ENDED).details["answered"] is False
 
 
 def test_hold_and_resume_by_re_invite() -> None:
@@ -128,27 +76,6 @@ def test_a_re_invite_with_nothing_in_common_is_refused_and_the_call_goes_on() ->
     rig.call.reoffered(OFFER.replace(b"RTP/AVP 0 101", b"RTP/AVP 9"), rig.now)
     assert rig.signalling.said[-1] == ("refuse_offer", 488)
     assert rig.call.state is CallState.TALKING
-
-
-def test_an_invite_without_an_offer_is_completed_by_its_ack() -> None:
-    rig = CallRig(scenario(), offer=None, caller_audio=lambda _: None)
-    rig.begin()
-    rig.run_until(lambda: rig.call.state is CallState.ANSWERING)
-    assert b"m=audio 20000 RTP/AVP 0 101" in rig.signalling.said[-1][1]  # type: ignore[operator]
-    rig.run(0.1)
-    assert rig.sent == [], "there is nowhere to send yet"
-    rig.call.confirmed(OFFER, rig.now)
-    rig.run(0.1)
-    assert rig.call.state is CallState.TALKING
-    assert rig.sent
-
-
-def test_an_ack_whose_answer_is_nonsense_ends_the_call() -> None:
-    rig = CallRig(scenario(), offer=None)
-    rig.begin()
-    rig.run_until(lambda: rig.call.state is CallState.ANSWERING)
-    rig.call.confirmed(b"not sdp", rig.now)
-    assert ended(rig) is EndReason.ERROR
 
 
 def test_a_caller_from_whom_nothing_comes_is_given_up() -> None:
@@ -196,7 +123,7 @@ def test_a_call_that_arrives_on_hold_is_held_and_not_given_up() -> None:
         )
         rig.begin()
         rig.run_until(lambda rig=rig: rig.call.state is CallState.ANSWERING)
-        rig.call.confirmed(None, rig.now)
+        rig.inbound.confirmed(None, rig.now)
         assert rig.call.state is CallState.HELD
         rig.run(8.0)
         assert rig.ended == []
@@ -231,42 +158,3 @@ def test_a_leg_that_cannot_be_told_keeps_no_other_from_being_let_go() -> None:
     with pytest.raises(RuntimeError, match="forgotten"):
         rig.call.end(EndReason.API, rig.now)
     assert ended(rig) is EndReason.API
-
-
-def test_audio_to_an_address_that_only_sdp_has_named_ends_without_an_ack_and_returns_with_it() -> None:
-    rig = CallRig(scenario(greeting={"tone": {"hz": 440, "ms": 20000}}), caller_audio=lambda _: None)
-    rig.begin()
-    rig.run_until(lambda: rig.call.state is CallState.ANSWERING)
-    answered_at = rig.now
-    rig.run(8.0)
-    assert rig.sent
-    assert rig.sent[-1].at - answered_at <= UNPROVEN_MEDIA_S + 0.021
-    rig.call.confirmed(None, rig.now)
-    resumed_at = rig.now
-    rig.run(1.0)
-    assert len([packet for packet in rig.sent if packet.at >= resumed_at]) >= 45
-
-
-def test_a_caller_who_is_heard_needs_no_ack_to_go_on_hearing() -> None:
-    rig = CallRig(scenario(greeting={"tone": {"hz": 440, "ms": 20000}}))
-    rig.begin()
-    rig.run(8.0)
-    assert rig.call.state is CallState.ANSWERING
-    assert rig.now - rig.sent[-1].at <= 0.021
-
-
-def test_a_caller_whose_first_packet_comes_after_the_stop_is_heard_and_hears_again() -> None:
-    speaks_from = [float("inf")]
-    rig = CallRig(
-        scenario(greeting={"tone": {"hz": 440, "ms": 20000}}),
-        caller_audio=lambda now: b"\xff" * 160 if now >= speaks_from[0] else None,
-    )
-    rig.begin()
-    rig.run_until(lambda: rig.call.state is CallState.ANSWERING)
-    rig.run(4.0)
-    stopped_at = rig.sent[-1].at
-    assert rig.now - stopped_at > 0.9
-    speaks_from[0] = rig.now
-    rig.run(2.0)
-    assert rig.call.state is CallState.ANSWERING
-    assert rig.sent[-1].at > stopped_at + 1.5

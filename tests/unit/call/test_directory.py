@@ -127,12 +127,12 @@ async def test_a_fault_in_one_calls_handling_ends_that_call_and_no_other() -> No
         try:
             await stage.dial()
             await stage.dial(second)
-            first = next(iter(stage.gateway.directory._by_sip_call.values()))
+            first = next(iter(stage.gateway.directory.calls))
 
             def fail(_: object) -> None:
                 raise ZeroDivisionError("a fault of ours")
 
-            stage.gateway.directory.run(first, fail)
+            stage.gateway.directory.calls.run(first, fail)
             await stage.phone.wait_until(lambda: stage.phone.ended_at is not None, 5)
             assert first.end_reason is EndReason.ERROR
             assert second.ended_at is None

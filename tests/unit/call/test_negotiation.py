@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.base.errors import RemoteProtocolError
-from gateway.call.negotiation import Negotiator, audio_format, silence_of
+from gateway.call.negotiation import Negotiator, audio_format
 
 
 def offer(*lines: str, port: int = 30000, formats: str = "8 0 101", address: str = "192.0.2.7") -> bytes:
@@ -36,8 +36,6 @@ def test_the_offerers_first_codec_is_used_from_end_to_end() -> None:
     assert agreement.stream.remote == ("192.0.2.7", 30000)
     assert agreement.stream.telephone_event_payload_type == 101
     assert audio_format("PCMA") == "audio/pcma"
-    assert silence_of("PCMA") == 0xD5
-    assert silence_of("PCMU") == 0xFF
 
 
 def test_hold_and_resume_are_seen_and_answered_in_the_right_direction() -> None:
@@ -52,23 +50,48 @@ def test_hold_and_resume_are_seen_and_answered_in_the_right_direction() -> None:
     assert resumed.stream.direction == "sendrecv"
 
 
-def test_a_codec_change_in_mid_call_is_refused_because_the_providers_session_cannot_follow() -> None:
+def test_the_codec_in_use_stays_while_it_is_offered_and_changes_when_it_is_not() -> None:
     negotiation = negotiator()
-    negotiation.keep_codec("PCMA")
     negotiation.bind(20000)
+    assert negotiation.choose_codec(offer(formats="8 0 101")) == "PCMA"
+    assert negotiation.answer(offer(formats="8 0 101")).stream.codec == "PCMA"
     assert negotiation.answer(offer(formats="0 8 101")).stream.codec == "PCMA"
+    changed = negotiation.answer(offer(formats="0 101"))
+    assert changed.stream.codec == "PCMU"
+    assert b"m=audio 20000 RTP/AVP 0 101" in changed.description
     with pytest.raises(RemoteProtocolError) as refused:
-        negotiation.answer(offer(formats="0 101"))
+        negotiation.answer(offer(formats="9 18"))
     assert refused.value.status == 488
+    assert negotiation.answer(offer(formats="8 0 101")).stream.codec == "PCMU", "the refused offer changed nothing"
+
+
+@pytest.mark.parametrize(
+    ("line", "address", "how"),
+    [("a=sendonly", "192.0.2.7", "sendonly"), ("a=inactive", "192.0.2.7", "inactive"), ("", "0.0.0.0", "0.0.0.0")],
+)
+def test_how_the_peer_holds_is_said_in_its_own_words(line: str, address: str, how: str) -> None:
+    negotiation = negotiator()
+    negotiation.bind(20000)
+    assert negotiation.answer(offer(*([line] if line else []), address=address)).hold == how
+
+
+def test_our_own_hold_is_offered_sendonly_and_an_offer_meanwhile_is_answered_so() -> None:
+    negotiation = negotiator()
+    negotiation.bind(20000)
+    negotiation.answer(offer())
+    assert b"a=sendonly" in negotiation.offer("sendonly").description
+    held = negotiation.accept(offer("a=recvonly", formats="8 101"), "sendonly")
+    assert held.stream.direction == "sendonly"
+    assert not held.is_on_hold, "the peer listens: it is we who hold"
+    assert b"a=sendonly" in negotiation.answer(offer(), "sendonly").description
 
 
 def test_an_invite_without_an_offer_gets_ours_and_the_ack_completes_it() -> None:
     negotiation = negotiator()
     assert negotiation.choose_codec(None) == "PCMU"
-    negotiation.keep_codec("PCMU")
     negotiation.bind(20002)
     ours = negotiation.offer()
-    assert b"m=audio 20002 RTP/AVP 0 101\r\n" in ours.description
+    assert b"m=audio 20002 RTP/AVP 0 8 101\r\n" in ours.description
     assert ours.stream.remote is None
     agreed = negotiation.accept(offer(formats="0 101", port=30010))
     assert agreed.stream.remote == ("192.0.2.7", 30010)

@@ -23,3 +23,15 @@ def test_a_step_outside_the_table_is_our_own_fault() -> None:
         move(CallState.RINGING, CallState.TALKING)
     with pytest.raises(LocalProtocolError, match="answering cannot become held"):
         move(CallState.ANSWERING, CallState.HELD)
+
+
+def test_an_outbound_call_queues_dials_rings_and_may_be_answered_without_ringing() -> None:
+    state = CallState.QUEUED
+    for target in (CallState.DIALING, CallState.RINGING, CallState.ANSWERING, CallState.TALKING):
+        state = move(state, target)
+    assert move(CallState.DIALING, CallState.ANSWERING) is CallState.ANSWERING
+
+
+def test_a_transfer_ends_the_call_or_gives_it_back() -> None:
+    assert move(CallState.HELD, CallState.TRANSFERRING) is CallState.TRANSFERRING
+    assert TRANSITIONS[CallState.TRANSFERRING] == {CallState.TALKING, CallState.HELD, CallState.ENDED}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.call.termination import EndReason, sip_cause
+from gateway.call.termination import EndReason, refusal_reason, sip_cause
 
 CONTRACT = {
     *("caller_hung_up", "agent_hung_up", "api", "no_answer", "busy", "rejected", "cancelled", "provider_failed"),
@@ -28,3 +28,13 @@ def test_what_may_pass_soon_says_when_to_come_back() -> None:
     for reason in (EndReason.NO_CAPACITY, EndReason.PROVIDER_FAILED, EndReason.SHUTDOWN):
         assert sip_cause(reason).status == 503
         assert (sip_cause(reason).retry_after_s or 0) > 0
+
+
+def test_what_the_network_says_decides_over_the_status_a_gateway_put_before_it() -> None:
+    assert refusal_reason(486) is EndReason.BUSY
+    assert refusal_reason(503, 17) is EndReason.BUSY
+    assert refusal_reason(480, 21) is EndReason.REJECTED
+    assert refusal_reason(503, 34) is EndReason.ERROR
+    assert refusal_reason(404, 1) is EndReason.REJECTED
+    assert refusal_reason(487) is EndReason.CANCELLED
+    assert refusal_reason(302) is EndReason.REJECTED

@@ -1,0 +1,50 @@
+"""Who a call is between, what the settings made of it, and when the gateway ends it by itself."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class CallDirection(enum.Enum):
+    """Who dialled. The value is the word in events and answers."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """When the gateway ends a call by itself; 0 means never."""
+
+    answer_after_s: float = 10.0
+    """How long an answer waits for the agent: before it (inbound), or after it (outbound)."""
+    ring_s: float = 60.0
+    """How long a call we place may go unanswered, the search for its address included."""
+    duration_s: float = 3600.0
+    idle_s: float = 0.0
+    media_silence_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class CallIdentity:
+    """Who calls whom, and what the settings made of it."""
+
+    call_id: str
+    caller: str
+    callee: str
+    trunk: str
+    agent: str
+    rule: str
+    """The rule that chose the agent (inbound) or the trunk (outbound)."""
+    direction: CallDirection = CallDirection.INBOUND
+    sip_call_id: str = ""
+    """The Call-ID header: what carriers ask for. Of a call we place it is known when its INVITE leaves."""
+    source: str = ""
+    """The IP address that signals; "" for a call we place."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What the agent's instructions and the header templates may name."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Whatever who placed the call wants to find again; never interpreted."""

@@ -1,0 +1,112 @@
+"""A call that came in: it rings while the agent connects, and is answered with the first sound of the greeting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gateway.base.errors import RemoteProtocolError
+from gateway.call.call import Call, CallParts
+from gateway.call.identity import CallIdentity, CallLimits
+from gateway.call.journal import EventName
+from gateway.call.states import CallState, move
+from gateway.call.termination import EndReason, sip_cause
+
+GREETING_WAIT_S = 1.0
+"""How long after the session is ready the answer waits for the first sound of the greeting."""
+
+
+class InboundCall(Call):
+    """From the INVITE to the ACK. ``offer`` None: the INVITE brought none, so the 200 makes it."""
+
+    def __init__(
+        self,
+        identity: CallIdentity,
+        parts: CallParts,
+        *,
+        limits: CallLimits,
+        sip_call: str,
+        offer: bytes | None,
+        on_end: Callable[[Call], None],
+    ) -> None:
+        super().__init__(identity, parts, limits=limits, state=CallState.RINGING, on_end=on_end)
+        self.sip_call: str = sip_call
+        self._offer = offer
+        self._answer_due: float | None = None
+
+    def begin(self, now: float) -> None:
+        """The INVITE was taken: ring, and connect the agent meanwhile."""
+        self._began = now
+        who = self.identity
+        self._journal.record(
+            EventName.CALL_OFFERED,
+            now,
+            caller=who.caller,
+            callee=who.callee,
+            trunk=who.trunk,
+            agent=who.agent,
+            rule=who.rule,
+            sip_call_id=who.sip_call_id,
+        )
+        self._answer_due = now + self._limits.answer_after_s
+        self._signalling.ring(self.sip_call)
+        self._journal.record(EventName.CALL_RINGING, now)
+        self._provider.start()
+
+    def confirmed(self, body: bytes | None, now: float) -> None:
+        """The ACK came. When the offer was ours it carries the answer."""
+        if self.state is not CallState.ANSWERING:
+            return
+        if self._offer is None and not self._take_late_answer(body, now):
+            return
+        self.state = move(self.state, CallState.TALKING)
+        self._line.proven(now)
+        self._follow_hold(now)
+        self._act(now)
+
+    def _take_late_answer(self, body: bytes | None, now: float) -> bool:
+        try:
+            self._line.accept(body or b"", now)
+        except RemoteProtocolError:
+            self.end(EndReason.ERROR, now)
+            return False
+        return True
+
+    # --- the way to the answer ---------------------------------------------------------------------------------
+
+    def _session_ready(self, now: float) -> None:
+        self._answer_due = now + (GREETING_WAIT_S if self._conversation.is_greeting_expected else 0.0)
+        self._agent_spoke(now)
+
+    def _agent_spoke(self, now: float) -> None:
+        is_due = self._conversation.has_agent_audio or not self._conversation.is_greeting_expected
+        if self.state is CallState.RINGING and self._is_session_ready and is_due:
+            self._answer(now)
+
+    def _setup_deadline(self) -> float | None:
+        return self._answer_due
+
+    def _handle_setup_timeout(self, now: float) -> None:
+        if self.state is not CallState.RINGING:
+            self._answer_due = None
+        elif self._is_session_ready:
+            self._answer(now)
+        else:
+            waited = f"the session was not ready within {self._limits.answer_after_s:g} s"
+            self.provider_refused(waited, now)
+
+    def _answer(self, now: float) -> None:
+        body = self._line.offer() if self._offer is None else self._line.answer(self._offer, now)
+        self.state = move(self.state, CallState.ANSWERING)
+        self._answer_due = None
+        self._signalling.answer(self.sip_call, body)
+        self._off_hook(now)
+        self._line.expect_proof(now)
+        self._journal.record(EventName.CALL_ANSWERED, now, codec=self._line.codec, setup_s=round(now - self._began, 3))
+
+    def _take_back(self, reason: EndReason) -> None:
+        cause = sip_cause(reason)
+        headers = [cause.reason_header()]
+        retry_after_s = self._retry_after_s or cause.retry_after_s
+        if retry_after_s is not None:
+            headers.append(("Retry-After", str(retry_after_s)))
+        self._signalling.reject(self.sip_call, cause.status, cause.text, headers)

@@ -1,0 +1,148 @@
+"""The telephone side of one call: what offer and answer agreed on, and the RTP port that follows it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gateway.call.legs import MediaLeg
+from gateway.call.negotiation import Agreement, Negotiator
+from gateway.call.uplink import Uplink
+from gateway.media.codec.g711 import BYTES_PER_MS
+from gateway.media.config import Direction, StreamConfig
+
+UNPROVEN_MEDIA_S = 3.0
+"""How long audio goes to an address that only SDP has named: without an ACK or a packet from there, the INVITE's source
+may be forged and the address a victim's."""
+
+
+class Line:
+    """Offers and answers go in as SDP, the stream follows. Every SDP that cannot be agreed on raises SdpError.
+
+    Nothing of the caller's reaches the agent before ``open``: of a call we place, early media is heard by nobody.
+    """
+
+    def __init__(self, media: MediaLeg, negotiator: Negotiator, uplink: Uplink) -> None:
+        self._media = media
+        self._negotiator = negotiator
+        self._uplink = uplink
+        self._agreed: StreamConfig | None = None
+        self._proof_due: float | None = None
+        self._is_stopped = False
+        self.hold = ""
+        """How the peer holds us; "" when it does not."""
+        self.is_held_by_us = False
+        uplink.is_open = False
+
+    # --- offer and answer --------------------------------------------------------------------------------------
+
+    def place(self, address: str, signalling_host: str) -> None:
+        """Of a call we place: which address of ours its peer is told, and which host that peer signals from."""
+        self._negotiator.place(address, signalling_host)
+
+    def offer(self) -> bytes:
+        """Our offer, for an INVITE of ours or one that brought none. The stream waits for ``accept``."""
+        return self._negotiator.offer(self._wanted).description
+
+    def answer(self, offer: bytes, now: float) -> bytes:
+        """The answer to an offer of the peer, which is in force from here on."""
+        agreement = self._negotiator.answer(offer, self._wanted)
+        self._agree(agreement, now)
+        return agreement.description
+
+    def accept(self, answer: bytes, now: float) -> None:
+        """The peer's answer to our last offer."""
+        self._agree(self._negotiator.accept(answer, self._wanted), now)
+
+    def accept_early(self, answer: bytes, now: float) -> None:
+        """An answer before the call is answered: listen there and say nothing; what we have to say is the greeting."""
+        agreed = self._negotiator.accept(answer, self._wanted).stream
+        self._media.stream.update(replace(agreed, direction=_only_listening(agreed)), now)
+
+    @property
+    def _wanted(self) -> Direction:
+        return "sendonly" if self.is_held_by_us else "sendrecv"
+
+    def _agree(self, agreement: Agreement, now: float) -> None:
+        self.hold = agreement.hold
+        self._agreed = agreement.stream
+        self._is_stopped = False
+        self._uplink.receive_in(agreement.stream.law)
+        self._media.stream.update(agreement.stream, now)
+
+    @property
+    def is_on_hold(self) -> bool:
+        """By the peer, by us, or by both."""
+        return bool(self.hold) or self.is_held_by_us
+
+    # --- the stream --------------------------------------------------------------------------------------------
+
+    @property
+    def codec(self) -> str:
+        """In use on the wire."""
+        return self._media.stream.config.codec
+
+    def start(self) -> None:
+        """RTP begins to flow as far as the agreement lets it. A second time does nothing."""
+        self._media.start()
+
+    def open(self) -> None:
+        """The call is answered: the agent hears what comes from now on."""
+        self._uplink.is_open = True
+
+    def close(self) -> None:
+        """The end of RTP."""
+        self._media.close()
+
+    def silent_for(self, now: float, since: float) -> float:
+        """Seconds without a packet, counted from ``since`` at the earliest; 0 where none may come."""
+        if not self._media.stream.config.may_receive:
+            return 0.0
+        return now - max(self._media.stream.last_received or 0.0, since)
+
+    def figures(self) -> dict[str, float]:
+        """What the line was like: packets of RFC 3550 A.3 and A.8, and what had to be put in for those that lacked."""
+        stream = self._media.stream
+        received = stream.statistics
+        return {
+            "packets_received": received.packets,
+            "packets_lost": received.lost,
+            "packets_late": received.late,
+            "jitter_ms": round(received.jitter_ms, 2),
+            "concealed_ms": stream.mending.concealed_samples // BYTES_PER_MS,
+            "packets_sent": stream.sent.packets,
+        }
+
+    # --- is anybody there? -------------------------------------------------------------------------------------
+
+    def expect_proof(self, now: float) -> None:
+        """Audio goes to an address that only an INVITE has named: ``proven``, or a packet, must come soon."""
+        self._proof_due = now + UNPROVEN_MEDIA_S
+
+    def proven(self, now: float) -> None:
+        """Whoever offered has shown to be where it said it is: with an ACK, or with audio."""
+        self._proof_due = None
+        if self._is_stopped and self._agreed is not None:
+            self._is_stopped = False
+            self._media.stream.update(self._agreed, now)
+
+    def next_deadline(self) -> float | None:
+        """When unproven audio falls silent."""
+        return self._proof_due
+
+    def handle_timeout(self, now: float) -> None:
+        """Neither an ACK nor audio has shown that somebody is there: silent until one of them comes."""
+        if self._proof_due is None or now < self._proof_due:
+            return
+        self._proof_due = None
+        if self._media.stream.last_received is None and self._agreed is not None:
+            self._is_stopped = True
+            self._media.stream.update(replace(self._agreed, direction=_only_listening(self._agreed)), now)
+
+    def check(self, now: float) -> None:
+        """The regular look: late audio proves as much as an ACK."""
+        if self._is_stopped and self._media.stream.last_received is not None:
+            self.proven(now)
+
+
+def _only_listening(agreed: StreamConfig) -> Direction:
+    return "recvonly" if agreed.may_receive else "inactive"

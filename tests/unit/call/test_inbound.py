@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.call.identity import CallLimits
+from gateway.call.inbound import GREETING_WAIT_S
+from gateway.call.journal import EventName
+from gateway.call.states import CallState
+from gateway.call.termination import EndReason
+from gateway.emulator.scenario import Scenario
+from tests.support.call_rig import OFFER, CallRig
+
+
+def scenario(**fields: Any) -> Scenario:
+    return Scenario.model_validate({"greeting": {"tone": {"hz": 440, "ms": 1000}}} | fields)
+
+
+def talking(rig: CallRig) -> CallRig:
+    rig.begin()
+    rig.run_until(lambda: rig.call.state is CallState.ANSWERING)
+    rig.inbound.confirmed(None, rig.now)
+    return rig
+
+
+def ended(rig: CallRig) -> EndReason | None:
+    assert rig.ended == [rig.call]
+    assert rig.media.is_closed
+    assert rig.provider.is_closed
+    assert rig.call.next_deadline() is None
+    return rig.call.end_reason
+
+
+def test_it_rings_while_the_agent_connects_and_answers_with_the_first_sound_of_the_greeting() -> None:
+    rig = CallRig(scenario())
+    rig.begin()
+    assert rig.signalling.words() == ["ring"]
+    assert rig.provider.is_started
+    assert not rig.media.is_started
+    rig.run_until(lambda: "answer" in rig.signalling.words())
+    assert rig.media.is_started
+    assert not rig.stream.playout.is_drained
+    rig.run(0.021)
+    assert rig.sent[0].payload != b"\xff" * 160, "the first packet already carries the greeting"
+
+
+def test_a_greeting_that_does_not_come_is_not_waited_for_longer_than_a_second() -> None:
+    rig = CallRig(scenario(greeting={"silence": True}))
+    rig.begin()
+    rig.run_until(lambda: EventName.PROVIDER_CONNECTED.value in rig.names())
+    ready_at = rig.now
+    rig.run_until(lambda: "answer" in rig.signalling.words())
+    assert rig.now - ready_at == pytest.approx(GREETING_WAIT_S, abs=0.01)
+
+
+def test_a_provider_that_is_not_ready_in_time_costs_the_caller_503_with_retry_after() -> None:
+    rig = CallRig(scenario(faults={"stall_session_updated_ms": 20_000}), limits=CallLimits(answer_after_s=3))
+    rig.begin()
+    rig.run(3.1)
+    assert ended(rig) is EndReason.PROVIDER_FAILED
+    word, (status, headers) = rig.signalling.said[-1]  # type: ignore[misc]
+    assert (word, status) == ("reject", 503)
+    assert int(headers["Retry-After"]) > 0
+
+
+def test_a_provider_that_refuses_after_the_upgrade_costs_503_too() -> None:
+    rig = CallRig(scenario(faults={"refuse_after_upgrade": "invalid authorization credentials"}))
+    rig.begin()
+    rig.run(1.0)
+    assert ended(rig) is EndReason.PROVIDER_FAILED
+    assert rig.signalling.words() == ["ring", "reject"]
+    assert "authorization" in rig.last(EventName.PROVIDER_ERROR).details["message"]
+
+
+def test_cancel_while_ringing_ends_the_provider_session_too() -> None:
+    rig = CallRig(scenario())
+    rig.begin()
+    rig.run(0.003)
+    rig.call.end(EndReason.CANCELLED, rig.now, is_gone=True)
+    rig.run(1.0)
+    assert ended(rig) is EndReason.CANCELLED
+    assert rig.sent == []
+    assert rig.last(EventName.CALL_ENDED).details["answered"] is False
+
+
+def test_an_invite_without_an_offer_is_completed_by_its_ack() -> None:
+    rig = CallRig(scenario(), offer=None, caller_audio=lambda _: None)
+    rig.begin()
+    rig.run_until(lambda: rig.call.state is CallState.ANSWERING)
+    assert b"m=audio 20000 RTP/AVP 0 8 101" in rig.signalling.said[-1][1]  # type: ignore[operator]
+    rig.run(0.1)
+    assert rig.sent == [], "there is nowhere to send yet"
+    rig.inbound.confirmed(OFFER, rig.now)
+    rig.run(0.1)
+    assert rig.call.state is CallState.TALKING
+    assert rig.sent
+
+
+def test_an_ack_whose_answer_is_nonsense_ends_the_call() -> None:
+    rig = CallRig(scenario(), offer=None)
+    rig.begin()
+    rig.run_until(lambda: rig.call.state is CallState.ANSWERING)
+    rig.inbound.confirmed(b"not sdp", rig.now)
+    assert ended(rig) is EndReason.ERROR
