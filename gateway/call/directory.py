@@ -21,7 +21,7 @@ from gateway.observability.logs import Logger
 from gateway.observability.metrics import Metrics
 from gateway.settings.match import trunk_table
 from gateway.settings.schema import Settings
-from gateway.sip.admission import ALLOW, Admission, Refuse, Silence
+from gateway.sip.admission import Admission, Allow, Refuse, Silence
 from gateway.sip.events import (
     CallAnswered,
     CallCancelled,
@@ -86,17 +86,19 @@ class CallDirectory:
 
     # --- the door ----------------------------------------------------------------------------------------------
 
-    def hears(self, flow: Flow) -> str | None:
+    def hears(self, flow: Flow, now: float) -> str | None:
         """The rule by which this source gets silence without being read at all; None when it is listened to."""
+        del now
         # Who is in a call is heard to its end, also when a reload has dropped the trunk meanwhile.
         is_known = self._trunks.find(flow.remote[0]) is not None or self.calls.has_source(flow.remote[0])
         return None if is_known or self._settings.unknown_callers == "403" else UNKNOWN_CALLERS
 
-    def admit(self, request: Request, flow: Flow) -> Admission:
+    def admit(self, request: Request, flow: Flow, now: float) -> Admission:
         """Only sources that belong to a trunk are heard at all."""
-        del request
-        if self._trunks.find(flow.remote[0]) is not None:
-            return ALLOW
+        del request, now
+        trunk = self._trunks.find(flow.remote[0])
+        if trunk is not None:
+            return Allow(trunk=trunk)
         if self._settings.unknown_callers == "403":
             return Refuse(403, "Forbidden", UNKNOWN_CALLERS)
         return Silence(UNKNOWN_CALLERS)

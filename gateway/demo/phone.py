@@ -29,7 +29,7 @@ class Phone:
     def __init__(self, address: str) -> None:
         self._address = address
         self._leg = RtpLeg(address, payload_type=0, telephone_event_payload_type=_TELEPHONE_EVENT)
-        config = UserAgentConfig(advertise=lambda flow: flow.local, admit=lambda request, flow: ALLOW)
+        config = UserAgentConfig(advertise=lambda flow: flow.local, admit=lambda request, flow, now: ALLOW)
         self._sip = Endpoint(UserAgent(config, IdSource()), [f"udp://{address}:0"], on_event=self._on_event)
         self.answer: bytes | None = None
         self._refusal: str | None = None

@@ -1,7 +1,7 @@
 """The decision at the door: may this request, from this source, be heard at all?
 
 The user agent asks for each request that belongs to no transaction of ours, and to no call that lives on the host it
-came from. The answer is pure: the daemon makes it from trunk addresses and limits and keeps its own counters.
+came from. The answer is made elsewhere, from trunks, accounts and limits.
 """
 
 from __future__ import annotations
@@ -11,7 +11,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Allow:
-    """Go on: the request is judged by the rules of RFC 3261 §8.2."""
+    """Go on: the request is judged by the rules of RFC 3261 §8.2.
+
+    ``trunk`` and ``account`` name whom it is from, "" where that is not known or not asked.
+    """
+
+    trunk: str = ""
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,13 @@ class Refuse:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-Admission = Allow | Silence | Refuse
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """Answer 401 with ``headers`` (WWW-Authenticate) and keep no state: whoever it is may prove it (RFC 3261 §22.2)."""
+
+    headers: tuple[tuple[str, str], ...]
+
+
+Admission = Allow | Silence | Refuse | Challenge
 
 ALLOW = Allow()

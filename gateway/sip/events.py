@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+from gateway.sip.admission import ALLOW, Allow
 from gateway.sip.flow import Flow
 from gateway.sip.headers import Headers
 from gateway.sip.message import Request, Response
@@ -51,12 +52,16 @@ class HopFault(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class CallOffered:
-    """An INVITE opened a call. ``offer`` is its SDP; None means the offer is ours to make in the 2xx."""
+    """An INVITE opened a call. ``offer`` is its SDP; None means the offer is ours to make in the 2xx.
+
+    ``admission`` says whose call it is.
+    """
 
     call: str
     request: Request
     flow: Flow
     offer: bytes | None
+    admission: Allow = ALLOW
 
 
 @dataclass(frozen=True, slots=True)

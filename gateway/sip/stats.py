@@ -24,6 +24,8 @@ class UserAgentStats:
     requests_refused: int = 0
     requests_silenced: int = 0
     """Not answered by a rule of ours, most of them not even parsed; connections cut off at the door among them."""
+    requests_challenged: int = 0
+    """Answered 401: whoever sent them may prove who it is."""
     calls_offered: int = 0
     calls_placed: int = 0
     failovers: int = 0

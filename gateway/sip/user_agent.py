@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from gateway.base.clock import earliest
 from gateway.base.errors import CapacityError, LocalProtocolError, RemoteProtocolError
 from gateway.base.ids import IdSource
-from gateway.sip.admission import Admission, Refuse, Silence
+from gateway.sip.admission import ALLOW, Admission, Allow, Challenge, Refuse, Silence
 from gateway.sip.capabilities import check_capabilities, options_response, refuse
 from gateway.sip.events import Event, FlowFailed, RequestRefused
 from gateway.sip.flow import Flow, SocketAddress
@@ -36,6 +36,7 @@ HeaderList = Iterable[tuple[str, str]]
 _STATUS_LINE = b"SIP/2.0 "
 """How a response begins."""
 
+_ANOTHERS_CALL = refuse(403, "anothers_call")
 _MERGED = refuse(482, "merged_request", reason="Merged Request")
 
 
@@ -45,13 +46,13 @@ class UserAgentConfig:
 
     advertise: Callable[[Flow], SocketAddress]
     """Host and port that Via and Contact name on a flow."""
-    admit: Callable[[Request, Flow], Admission]
-    """Asked for each request outside a call, and inside one for what comes from another host than the call lives on.
-
-    A broken request may lack any header.
+    admit: Callable[[Request, Flow, float], Admission]
+    """Asked for each request outside a call, and inside one for what comes from another host than the call lives on:
+    there it must be admitted as who the call is with. The float is now. A broken request may lack any header.
     """
-    hears: Callable[[Flow], str | None] = lambda flow: None
+    hears: Callable[[Flow, float], str | None] = lambda flow, now: None
     """Asked first, by address alone, before a byte is parsed: the rule by which this source gets silence, or None.
+    The float is now; asked once for each message, and once for each connection as it is accepted.
 
     Whoever we place calls to must be heard: the requests of a peer come in by the same door.
     """
@@ -101,12 +102,12 @@ class UserAgent:
 
     def receive_message(self, data: bytes, flow: Flow, now: float) -> None:
         """One datagram, or one message of a stream, that came on ``flow``."""
-        if not (data.startswith(_STATUS_LINE) and self._table.awaits_response_from(flow)) and not self.hears(flow):
+        if not (data.startswith(_STATUS_LINE) and self._table.awaits_response_from(flow)) and not self.hears(flow, now):
             return
         try:
             message = parse_message(data)
         except SipParseError as error:
-            self.receive_unreadable(error, flow)
+            self.receive_unreadable(error, flow, now)
             return
         if isinstance(message, Response):
             self._receive_response(message, now)
@@ -115,25 +116,25 @@ class UserAgent:
         try:
             self._receive_request(message, flow, now)
         except RemoteProtocolError as error:
-            if self._is_admitted(message, flow):
+            if self._admit(message, flow, now):
                 # What tripped us may be said less well than the rule it breaks.
                 refusal = check_capabilities(message) or refuse(error.status, "malformed_message", reason=str(error))
                 self._refuse(message, flow, refusal)
 
-    def hears(self, flow: Flow) -> bool:
+    def hears(self, flow: Flow, now: float) -> bool:
         """Whether anything that comes on ``flow``, a connection being accepted included, is listened to at all."""
-        rule = self._config.hears(flow)
+        rule = self._config.hears(flow, now)
         if rule is not None:
             self._silence("", flow, rule)
         return rule is None
 
-    def receive_unreadable(self, error: SipParseError, flow: Flow) -> None:
+    def receive_unreadable(self, error: SipParseError, flow: Flow, now: float) -> None:
         """A message that could not be parsed. A request of which enough is left gets its fault told."""
         if error.request is None:
             self.stats.unreadable_messages += 1
             return
         self.stats.requests_received += 1
-        if self._is_admitted(error.request, flow):
+        if self._admit(error.request, flow, now):
             self._refuse(error.request, flow, Refusal.from_error(error))
 
     def flow_failed(self, flow: Flow, now: float) -> None:
@@ -373,14 +374,14 @@ class UserAgent:
         call = self._find_call(ack)
         if call is None:
             self.stats.stray_acks += 1
-        elif self._may_enter(call, ack, flow):
+        elif self._may_enter(call, ack, flow, now):
             call.receive_ack(ack, now)
 
     def _receive_cancel(self, cancel: Request, flow: Flow, now: float) -> None:
         """200 when its INVITE is known, whether or not it is too late for that (RFC 3261 §9.2)."""
         invite = self._table.find_cancelled(cancel, flow)
         if invite is None:
-            if self._is_admitted(cancel, flow):
+            if self._admit(cancel, flow, now):
                 refusal = check_capabilities(cancel) or refuse(481, "nothing_to_cancel")
                 self._refuse(cancel, flow, refusal)
             return
@@ -391,7 +392,10 @@ class UserAgent:
 
     def _receive_new(self, request: Request, flow: Flow, now: float) -> None:
         call = self._find_call(request)
-        if not self._may_enter(call, request, flow):
+        if call is not None and not self._may_enter(call, request, flow, now):
+            return
+        admission = self._admit(request, flow, now) if call is None else ALLOW
+        if admission is None:
             return
         if call is not None:
             refusal = check_capabilities(request) or call.receive_request(request, flow, now)
@@ -400,11 +404,11 @@ class UserAgent:
             if refusal is None or refusal.status in (405, 489):
                 refusal = NO_DIALOG  # RFC 3261 §12.2.2: the dialog is looked for before the method
         else:
-            refusal = check_capabilities(request) or self._receive_initial(request, flow, now)
+            refusal = check_capabilities(request) or self._receive_initial(request, flow, now, admission)
         if refusal is not None:
             self._refuse(request, flow, refusal)
 
-    def _receive_initial(self, request: Request, flow: Flow, now: float) -> Refusal | None:
+    def _receive_initial(self, request: Request, flow: Flow, now: float, admission: Allow) -> Refusal | None:
         """A request outside any dialog whose method and content we take."""
         if self._table.is_merged(request):
             return _MERGED
@@ -419,7 +423,7 @@ class UserAgent:
             return None
         if not self._has_room_for_call:
             return self._unavailable("call_limit")
-        Call.inbound(self._context, request, flow, now)
+        Call.inbound(self._context, request, flow, now, admission)
         return None
 
     def _unavailable(self, rule: str) -> Refusal:
@@ -433,32 +437,44 @@ class UserAgent:
 
     # Turning away
 
-    def _may_enter(self, call: Call | None, request: Request, flow: Flow) -> bool:
-        """The host a call lives on was let in with it. Another, though it knows the tags, is asked for by the door."""
-        if call is not None and call.flow is not None and call.flow.remote[0] == flow.remote[0]:
+    def _may_enter(self, call: Call, request: Request, flow: Flow, now: float) -> bool:
+        """The host a call lives on was let in with it. Another, though it knows the tags, is asked for by the door, and
+        must be who the call is with: one trunk, or one account, has no business in the calls of another."""
+        if call.flow is not None and call.flow.remote[0] == flow.remote[0]:
             return True
-        return self._is_admitted(request, flow)
+        admission = self._admit(request, flow, now)
+        if admission is not None and call.admission is not None and admission != call.admission:
+            self._refuse(request, flow, _ANOTHERS_CALL)
+            return False
+        return admission is not None
 
-    def _is_admitted(self, request: Request, flow: Flow) -> bool:
+    def _admit(self, request: Request, flow: Flow, now: float) -> Allow | None:
         """Ask the door. What it turns away is answered here, if at all."""
-        admission = self._config.admit(request, flow)
-        if isinstance(admission, Silence):
-            self._silence(request.method, flow, admission.rule)
-            return False
-        if isinstance(admission, Refuse):
-            refusal = Refusal(admission.status, admission.reason, admission.rule, admission.headers)
-            self._refuse(request, flow, refusal)
-            return False
-        return True
+        admission = self._config.admit(request, flow, now)
+        match admission:
+            case Silence(rule=rule):
+                self._silence(request.method, flow, rule)
+            case Refuse(status=status, reason=reason, rule=rule, headers=headers):
+                self._refuse(request, flow, Refusal(status, reason, rule, headers))
+            case Challenge(headers=headers):
+                if self._answer(request, flow, Refusal(401, "Unauthorized", "challenged", headers)):
+                    self.stats.requests_challenged += 1
+            case Allow():
+                return admission
+        return None
 
     def _silence(self, method: str, flow: Flow, rule: str) -> None:
         self.stats.requests_silenced += 1
         self._context.tell(RequestRefused(method, flow, None, rule))
 
     def _refuse(self, request: Request, flow: Flow, refusal: Refusal) -> None:
+        if self._answer(request, flow, refusal):
+            self._context.note_refusal(request, flow, refusal)
+
+    def _answer(self, request: Request, flow: Flow, refusal: Refusal) -> bool:
         """Answer without keeping state (RFC 3261 §8.2.7): a repeated request is refused anew, with the same tag."""
         if request.method == "ACK":
-            return
+            return False
         try:
             flow = refusal_flow(request, flow)
             response = make_response(
@@ -470,9 +486,9 @@ class UserAgent:
             )
         except RemoteProtocolError:
             self.stats.unreadable_messages += 1
-            return
+            return False
         self._wire.send(flow, response.to_bytes())
-        self._context.note_refusal(request, flow, refusal)
+        return True
 
 
 def _has_nul(response: Response) -> bool:

@@ -56,7 +56,10 @@ class Telephone:
         self.events: list[Event] = []
         self.answers = answers
         config = UserAgentConfig(
-            advertise=lambda flow: flow.local, admit=lambda request, flow: ALLOW, timers=timers, user_agent="telephone"
+            advertise=lambda flow: flow.local,
+            admit=lambda request, flow, now: ALLOW,
+            timers=timers,
+            user_agent="telephone",
         )
         self.endpoint = Endpoint(UserAgent(config, IdSource()), LISTEN, on_event=self._on_event)
 

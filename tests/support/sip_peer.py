@@ -105,7 +105,7 @@ class UserAgentBench:
         self.flows: list[Flow] = []
         self.events: list[Event] = []
 
-    def _admit(self, request: Request, flow: Flow) -> Admission:
+    def _admit(self, request: Request, flow: Flow, now: float) -> Admission:
         self.asked.append(request.method)
         return self.admission
 

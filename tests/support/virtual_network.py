@@ -27,7 +27,7 @@ class Agent:
         self.address = address
         self.policy = policy
         self.log: list[tuple[float, Event]] = []
-        config = UserAgentConfig(advertise=lambda flow: address, admit=lambda request, flow: ALLOW)
+        config = UserAgentConfig(advertise=lambda flow: address, admit=lambda request, flow, now: ALLOW)
         self.ua = UserAgent(config, IdSource(seed))
         self.placed: list[str] = []
 

@@ -6,6 +6,7 @@ import enum
 from collections.abc import Sequence
 
 from gateway.base.errors import LocalProtocolError
+from gateway.sip.admission import ALLOW, Allow
 from gateway.sip.capabilities import offer_of, options_response, refuse
 from gateway.sip.dialog import Dialog, contact_uri
 from gateway.sip.events import (
@@ -54,6 +55,8 @@ class Call:
         self.state = state
         self.local_tag = local_tag
         self.dialog: Dialog | None = None
+        self.admission: Allow | None = None
+        """Who the call is with, as the door said; None for a call of ours."""
         self.serving: InviteUas | None = None
         """The last INVITE the peer sent in this call."""
         self.inviting: InviteUac | None = None
@@ -66,17 +69,18 @@ class Call:
         context.calls[call_id] = self
 
     @classmethod
-    def inbound(cls, context: CallContext, invite: Request, flow: Flow, now: float) -> Call:
+    def inbound(cls, context: CallContext, invite: Request, flow: Flow, now: float, admission: Allow = ALLOW) -> Call:
         """An INVITE that opens a call. Raises SipParseError before anything is kept."""
         local_tag = context.ids.tag()
         dialog = Dialog.of_uas(invite, local_tag, flow, local_cseq=context.ids.bits(16))
         call = cls(context, context.ids.token(), CallState.OFFERED, local_tag)
         call.dialog = dialog
+        call.admission = admission
         context.dialogs[dialog.id] = call
         server = context.table.open_invite_server(invite, flow, now, call)
         call.serving = InviteUas(context, call.id, server, local_tag, now)
         context.stats.calls_offered += 1
-        context.tell(CallOffered(call.id, invite, flow, call.serving.offer))
+        context.tell(CallOffered(call.id, invite, flow, call.serving.offer, admission))
         return call
 
     @classmethod

@@ -335,7 +335,7 @@ class Endpoint:
         return handle
 
     def _hears(self, flow: Flow) -> bool:
-        is_heard = self.user_agent.hears(flow)
+        is_heard = self.user_agent.hears(flow, time.monotonic())
         if not is_heard:
             self.drive()
         return is_heard
@@ -345,7 +345,7 @@ class Endpoint:
         self.drive()
 
     def _receive_broken(self, error: SipParseError, flow: Flow) -> None:
-        self.user_agent.receive_unreadable(error, flow)
+        self.user_agent.receive_unreadable(error, flow, time.monotonic())
         self.drive()
 
     def _fail(self, flow: Flow, data: bytes) -> None:

@@ -108,7 +108,7 @@ def test_only_the_failure_of_a_watched_flow_is_told() -> None:
 
 
 def test_the_answer_of_a_host_that_may_not_call_is_heard() -> None:
-    bench = UserAgentBench(hears=lambda flow: "stranger", admission=Silence("stranger"))
+    bench = UserAgentBench(hears=lambda flow, now: "stranger", admission=Silence("stranger"))
     request_id, sent = send(bench)
     bench.feed(respond(sent, 200, to_tag="x"))
     (event,) = bench.take_events()

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.base.errors import LocalProtocolError
-from gateway.sip.admission import Refuse, Silence
+from gateway.sip.admission import Allow, Challenge, Refuse, Silence
 from gateway.sip.events import CallCancelled, CallConfirmed, CallEnded, CallOffered, EndCause, RequestRefused
 from gateway.sip.flow import Flow
 from gateway.sip.message import Request, Response
@@ -233,7 +233,7 @@ def test_silence_covers_broken_requests_too() -> None:
 
 
 def test_a_source_that_is_not_heard_is_not_even_parsed() -> None:
-    bench = UserAgentBench(hears=lambda flow: "unknown_callers" if flow.remote == UDP.remote else None)
+    bench = UserAgentBench(hears=lambda flow, now: "unknown_callers" if flow.remote == UDP.remote else None)
     for count, data in enumerate((invite().to_bytes(), b"\xff" * 60_000, respond(invite(), 200).to_bytes()), 1):
         assert bench.feed(data) == []
         assert bench.take_events() == [RequestRefused("", UDP, None, "unknown_callers")]
@@ -245,7 +245,7 @@ def test_a_source_that_is_not_heard_is_not_even_parsed() -> None:
 
 
 def test_who_we_asked_may_answer_even_where_nobody_else_is_heard() -> None:
-    bench = UserAgentBench(hears=lambda flow: "unknown_callers")
+    bench = UserAgentBench(hears=lambda flow, now: "unknown_callers")
     bench.ua.invite(invitation(UDP), bench.now)
     (sent,) = bench.drain()
     assert isinstance(sent, Request)
@@ -264,6 +264,45 @@ def test_the_door_may_refuse_with_a_status() -> None:
     assert response.headers.get("X-Why") == "source"
     assert event == RequestRefused("INVITE", UDP, 403, "unknown_source")
     assert bench.counts() == (0, 0, 0)
+
+
+def test_the_door_may_ask_for_proof_and_nothing_is_kept_or_noted() -> None:
+    bench = UserAgentBench(admission=Challenge((("WWW-Authenticate", 'Digest realm="gw"'),)))
+    (response,) = bench.feed(invite())
+    assert isinstance(response, Response)
+    assert (response.status, response.headers.get("WWW-Authenticate")) == (401, 'Digest realm="gw"')
+    assert bench.take_events() == []
+    assert bench.ua.stats.requests_challenged == 1
+    assert bench.counts() == (0, 0, 0)
+    assert bench.feed(request("ACK", to_tag=response.to.tag)) == []
+
+
+def test_an_offered_call_says_whose_it_is() -> None:
+    bench = UserAgentBench(admission=Allow(trunk="carrier"))
+    bench.feed(invite())
+    (offered,) = bench.take_events()
+    assert isinstance(offered, CallOffered)
+    assert offered.admission == Allow(trunk="carrier")
+
+
+def test_another_trunk_or_account_has_no_business_in_a_call() -> None:
+    bench = UserAgentBench(admission=Allow(trunk="carrier"))
+    sent = invite()
+    bench.feed(sent)
+    (offered,) = bench.take_events()
+    assert isinstance(offered, CallOffered)
+    bench.ua.answer(offered.call, ANSWER, bench.now)
+    (ok,) = bench.drain()
+    assert isinstance(ok, Response)
+    bench.feed(ack_for(sent, ok))
+    bench.take_events()
+    bye = request("BYE", to_tag=ok.to.tag, cseq=2)
+    for other in (Allow(trunk="pbx"), Allow(account="1001")):
+        bench.admission = other
+        assert statuses(bench.feed(bye, STRANGER)) == [403]
+        assert bench.take_events() == [RequestRefused("BYE", STRANGER, 403, "anothers_call")]
+    bench.admission = Allow(trunk="carrier")
+    assert statuses(bench.feed(bye, STRANGER)) == [200]
 
 
 def test_the_door_is_not_asked_again_inside_a_call() -> None:

@@ -29,7 +29,7 @@ QUICK = TimerValues(t1=0.02, t2=0.08, t4=0.05)
 def make_endpoint(*listen: str, on_event: Callable[[Event], None] | None = None, **config: Any) -> Endpoint:
     given: dict[str, Any] = {
         "advertise": lambda flow: flow.local,
-        "admit": lambda request, flow: ALLOW,
+        "admit": lambda request, flow, now: ALLOW,
         "timers": QUICK,
         **config,
     }
@@ -143,7 +143,7 @@ async def test_a_handler_that_raises_stops_nobody(phone: Phone, caplog: pytest.L
 
 async def test_a_connection_of_somebody_we_do_not_hear_is_cut_off_and_told() -> None:
     events: list[Event] = []
-    endpoint = make_endpoint("tcp://127.0.0.1:0", on_event=events.append, hears=lambda flow: "unknown_callers")
+    endpoint = make_endpoint("tcp://127.0.0.1:0", on_event=events.append, hears=lambda flow, now: "unknown_callers")
     await endpoint.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", endpoint.port("tcp"))
     with contextlib.suppress(ConnectionError):
