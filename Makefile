@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.complete
 
-.PHONY: setup run demo test lint bench clean
+.PHONY: setup run demo test lint bench interop-table clean
 
 setup: $(STAMP)
 
@@ -31,5 +31,9 @@ lint: setup
 bench: setup          ## the gateway under load beside its baselines
 	$(BIN)/gateway bench load --calls 50 --seconds 30 --json bench-out/load.json
 
+interop-table: setup   ## try every peer and write the results into docs/interop.md
+	tests/peers.sh
+	$(BIN)/pytest tests/interop --interop-table docs/interop.md
+
 clean:
-	rm -rf .venv .venv-pipecat demo-out bench-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-pipecat .venv-pyvoip demo-out bench-out .pytest_cache .mypy_cache .ruff_cache .hypothesis

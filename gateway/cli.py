@@ -92,6 +92,18 @@ def bench_load(
     raise typer.Exit(run_load(calls, seconds, json))
 
 
+@bench_app.command("setup")
+def bench_setup(
+    rate: Annotated[int, typer.Option(min=1, max=1000, help="New calls a second.")] = 75,
+    seconds: Annotated[int, typer.Option(min=1, max=3600, help="For how long.")] = 60,
+    json: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+) -> None:
+    """Set up and tear down calls at a rate, each with its own session; exit 0 only if none failed."""
+    from gateway.bench.setup import run_setup
+
+    raise typer.Exit(run_setup(rate, seconds, json))
+
+
 @app.command()
 def version() -> None:
     """Print the version."""

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+pytest_plugins = ["tests.support.interop_table"]
+
 
 @pytest.fixture(autouse=True)
 def _restored_logging() -> Iterator[None]:

@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
-# Installs the independent SIP programs that tests/interop calls the gateway with: SIPp, baresip and tcpdump (Debian, Ubuntu).
+# Installs the independent SIP programs that tests/interop calls the gateway with: SIPp, baresip and Kamailio, with tcpdump to
+# capture what they say and socat to give SIPp the TLS that its Debian build lacks (Debian, Ubuntu).
 # As root it installs what is missing, with service starts forbidden meanwhile; as anybody else it says what to install.
 # It ends with 0 in both cases: without the peers the tests are skipped with a reason, or fail where CI=true.
 set -euo pipefail
 
-packages=(sip-tester baresip-core tcpdump)
-programs=(sipp baresip tcpdump)
-
 missing=()
-for index in "${!programs[@]}"; do
-  command -v "${programs[$index]}" >/dev/null || missing+=("${packages[$index]}")
-done
+need() {  # PACKAGE PROGRAM-OR-FILE
+  command -v "$2" >/dev/null || compgen -G "$2" >/dev/null || missing+=("$1")
+}
+need sip-tester sipp
+need baresip-core baresip
+need tcpdump tcpdump
+need kamailio kamailio
+need kamailio-tls-modules '/usr/lib*/*/kamailio/modules/tls.so'
+need socat socat
 if [ ${#missing[@]} -eq 0 ]; then
   exit 0
 fi

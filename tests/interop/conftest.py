@@ -1,4 +1,4 @@
-"""A gateway in a process of its own and an emulator to talk to, for one test, on addresses of their own."""
+"""A gateway in a process of its own, an emulator to talk to, and telephones that call it, for one test each."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ from typing import Any
 
 import pytest
 
+from gateway.measure import g711, speech
 from tests.support.gateway_under_test import GatewayUnderTest, run_gateway
+from tests.support.network import loopback_address
+from tests.support.peers import require
+from tests.support.sipp import Sipp
+from tests.support.sipp_scenario import Scenario
 
 RunGateway = Callable[..., GatewayUnderTest]
+Call = Callable[..., Sipp]
+
+QUIET_CALLER = g711.encode(speech.silence(12))
 
 
 @pytest.fixture
@@ -28,3 +36,28 @@ def start(tmp_path: Path) -> Iterator[RunGateway]:
             return stack.enter_context(run_gateway(tmp_path, scenario, agent=agent, further=further))
 
         yield begin
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Iterator[Call]:
+    """Has SIPp play the caller of a scenario until its end, which must be a good one."""
+    require("sipp")
+    with ExitStack() as stack:
+
+        def place(
+            scenario: Scenario, target: tuple[str, int], transport: str = "UDP", *, voice: bytes = QUIET_CALLER
+        ) -> Sipp:
+            phone = Sipp(
+                scenario,
+                tmp_path / "sipp",
+                address=loopback_address(),
+                target=target,
+                transport=transport,
+                audio={"voice": voice},
+                options=["-s", "agent"],
+            )
+            stack.callback(phone.stop)
+            phone.expect_success()
+            return phone
+
+        yield place

@@ -40,6 +40,7 @@ def phone(tmp_path: Path) -> Iterator[StartPhone]:
         yield begin
 
 
+@pytest.mark.peer("baresip", "UDP", "calls in {law}, talks, hangs up")
 @pytest.mark.parametrize("law", ["PCMU", "PCMA"])
 def test_a_conversation_that_the_phone_ends(start: RunGateway, phone: StartPhone, law: g711.Law) -> None:
     gateway = start({"greeting": {"tone": {"hz": 440, "ms": 1500}}, "turns": [{"echo": True}]})
@@ -67,6 +68,7 @@ def test_a_conversation_that_the_phone_ends(start: RunGateway, phone: StartPhone
     assert session.session["audio"]["input"]["format"]["type"] == ("audio/pcmu" if law == "PCMU" else "audio/pcma")
 
 
+@pytest.mark.peer("baresip", "UDP", "calls, talks, the agent hangs up")
 def test_a_conversation_that_the_agent_ends(start: RunGateway, phone: StartPhone) -> None:
     goodbye = {"tool": {"name": "hang_up"}, "after_tool": {"tone": {"hz": 1000, "ms": 900}}}
     gateway = start({"greeting": {"tone": {"hz": 440, "ms": 600}}, "turns": [goodbye]})

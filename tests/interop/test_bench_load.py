@@ -14,6 +14,7 @@ from tests.support.peers import require
 pytestmark = pytest.mark.interop
 
 
+@pytest.mark.peer("SIPp", "UDP", "`gateway bench load`, small: every caller hears the greeting")
 def test_a_small_load_is_measured(tmp_path: Path) -> None:
     require("sipp")
     command = [sys.executable, "-m", "gateway", "bench", "load", "--calls", "4", "--seconds", "6"]

@@ -105,6 +105,7 @@ def test_pipecat_configures_the_session_and_meets_no_error(conversation: Convers
     assert session["audio"]["input"]["turn_detection"]["eagerness"] == "low"
 
 
+@pytest.mark.peer("Pipecat", "WebSocket", "to the emulator: a spoken turn and its answer")
 def test_a_spoken_turn_is_heard_by_the_emulator_and_answered(conversation: Conversation) -> None:
     first = conversation.record.turns[0]
     question = read_wav(CALLER / "question.wav")
@@ -124,6 +125,7 @@ def test_pipecat_hears_every_response_as_it_was_spoken(conversation: Conversatio
     assert statuses == ["completed", "completed", "cancelled", "completed"]
 
 
+@pytest.mark.peer("Pipecat", "WebSocket", "to the emulator: an interruption cuts the response on both sides")
 def test_an_interruption_cuts_the_response_on_both_sides(conversation: Conversation) -> None:
     cut, whole = conversation.heard[2], voice("demo_long_answer")
     interrupted = conversation.record.responses[2]

@@ -32,7 +32,7 @@ SCENARIO = {
 
 
 def converse(
-    gateway: GatewayUnderTest, directory: Path, law: g711.Law, caller: g711.Samples, *, transport: str = "u1"
+    gateway: GatewayUnderTest, directory: Path, law: g711.Law, caller: g711.Samples, *, transport: str = "UDP"
 ) -> tuple[RtpFlow, RtpFlow]:
     """One call of SIPp from its first word to its BYE: what went to the caller, and what came from it."""
     address = loopback_address()
@@ -57,8 +57,9 @@ def converse(
     return to_caller[0], from_caller[0]
 
 
+@pytest.mark.peer("SIPp", "{transport}", "two turns in {law}: greeting, silence while the caller speaks, the answers")
 @pytest.mark.parametrize(
-    ("law", "transport"), [("PCMU", "u1"), ("PCMA", "u1"), ("PCMU", "t1")], ids=["pcmu-udp", "pcma-udp", "pcmu-tcp"]
+    ("law", "transport"), [("PCMU", "UDP"), ("PCMA", "UDP"), ("PCMU", "TCP")], ids=["pcmu-udp", "pcma-udp", "pcmu-tcp"]
 )
 def test_a_conversation_is_heard_on_both_sides(
     start: RunGateway, tmp_path: Path, law: g711.Law, transport: str
@@ -89,6 +90,7 @@ def test_a_conversation_is_heard_on_both_sides(
     assert not session.errors
 
 
+@pytest.mark.peer("SIPp", "UDP", "the caller speaks over the greeting: it stops, and the provider is told where")
 def test_the_agent_stops_when_it_is_spoken_over_and_tells_what_was_heard(start: RunGateway, tmp_path: Path) -> None:
     require("sipp", "tcpdump")
     gateway = start({"greeting": {"tone": {"hz": GREETING_HZ, "ms": 8000}}, "turns": [{"echo": True}]})
@@ -108,6 +110,7 @@ def test_the_agent_stops_when_it_is_spoken_over_and_tells_what_was_heard(start: 
     assert session.responses[0].status == "cancelled" or session.responses[0].audio_ms > truncation.audio_end_ms
 
 
+@pytest.mark.peer("SIPp", "UDP", "six calls at once, each hears its own agent")
 def test_several_calls_at_once_hear_their_own_agent(start: RunGateway, tmp_path: Path) -> None:
     require("sipp", "tcpdump")
     gateway = start(SCENARIO)

@@ -49,11 +49,13 @@ def statuses(datagrams: list[Datagram], cseq: str) -> list[int]:
     return [int(text[8:11]) for text in messages if header_of(text, "CSeq") == cseq]
 
 
+@pytest.mark.peer("SIPp", "UDP", "OPTIONS outside a call")
 def test_options_tell_what_the_gateway_can_do(start: RunGateway, tmp_path: Path) -> None:
     require("sipp")
     call("options", tmp_path, start(TONE).sip)
 
 
+@pytest.mark.peer("SIPp", "UDP", "CANCEL while it rings: 200, 487, ACK")
 def test_a_call_cancelled_while_it_rings_ends_and_frees_its_session(start: RunGateway, tmp_path: Path) -> None:
     require("sipp")
     gateway = start({**TONE, "faults": {"stall_session_updated_ms": 60_000}})
@@ -61,6 +63,7 @@ def test_a_call_cancelled_while_it_rings_ends_and_frees_its_session(start: RunGa
     assert not gateway.only_session().is_open
 
 
+@pytest.mark.peer("SIPp", "UDP", "the ACK comes 2.5 s late: the 200 is repeated until then")
 def test_a_late_acknowledgement_is_waited_for_with_repeated_answers(start: RunGateway, tmp_path: Path) -> None:
     require("sipp", "tcpdump")
     gateway = start(TONE)
@@ -77,6 +80,7 @@ def test_a_late_acknowledgement_is_waited_for_with_repeated_answers(start: RunGa
     assert not gateway.only_session().is_open
 
 
+@pytest.mark.peer("SIPp", "UDP", "hold with music: the agent never hears it, and hears the caller afterwards")
 def test_a_held_call_is_silent_and_deaf_and_goes_on_when_resumed(start: RunGateway, tmp_path: Path) -> None:
     require("sipp", "tcpdump")
     gateway = start({**TONE, "listening": {}, "turns": [{"echo": True}]})
@@ -105,6 +109,7 @@ def test_a_held_call_is_silent_and_deaf_and_goes_on_when_resumed(start: RunGatew
     assert best_match(said, music).likeness < 0.7, "the agent heard the music of a held call"
 
 
+@pytest.mark.peer("SIPp", "UDP", "the agent hangs up after its goodbye")
 def test_the_agent_ends_the_call_after_its_goodbye(start: RunGateway, tmp_path: Path) -> None:
     require("sipp", "tcpdump")
     goodbye = {"tool": {"name": "hang_up"}, "after_tool": {"tone": {"hz": 1000, "ms": 900}}}
@@ -120,6 +125,7 @@ def test_the_agent_ends_the_call_after_its_goodbye(start: RunGateway, tmp_path: 
     assert gateway.only_session().close_code == 1000
 
 
+@pytest.mark.peer("SIPp", "UDP", "the provider is away: 503 with Retry-After")
 def test_without_its_provider_the_gateway_refuses_before_it_answers(start: RunGateway, tmp_path: Path) -> None:
     require("sipp")
     gateway = start(TONE, further={"inworld": {"url": f"ws://127.0.0.1:{free_tcp_port()}/x", "api_key": "a2V5"}})
@@ -127,6 +133,7 @@ def test_without_its_provider_the_gateway_refuses_before_it_answers(start: RunGa
     assert gateway.sessions == []
 
 
+@pytest.mark.peer("a socket", "UDP", "the same INVITE four times: one call, one session, one To tag")
 def test_a_repeated_invite_is_one_call_with_the_same_answer(start: RunGateway) -> None:
     gateway = start(TONE)
     phone = SipPhone(gateway.sip)

@@ -7,7 +7,8 @@ import shutil
 
 import pytest
 
-INSTALL = "run tests/peers.sh as root, or: apt-get install sip-tester baresip-core tcpdump"
+PACKAGES = "sip-tester baresip-core tcpdump kamailio kamailio-tls-modules socat"
+INSTALL = f"run tests/peers.sh as root, or: apt-get install {PACKAGES}"
 
 
 def require(*programs: str) -> None:

@@ -1,4 +1,7 @@
-"""Runs a SIPp scenario of tests/interop/sipp in a directory of its own, where its audio files have fixed names."""
+"""Runs SIPp in a directory of its own, where its audio files have fixed names.
+
+What it does is a file of tests/interop/sipp, or a scenario written step by step (tests/support/sipp_scenario.py).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from pathlib import Path
 
 from gateway.measure.processes import ChildProcess
 from tests.support.network import free_sip_port
+from tests.support.sipp_scenario import Scenario
 
+TRANSPORTS = {"UDP": "u1", "TCP": "t1"}
 SCENARIOS = Path(__file__).parents[1] / "interop" / "sipp"
 
 
@@ -16,7 +21,7 @@ class Sipp:
 
     def __init__(  # what a run of SIPp is made of
         self,
-        scenario: str,
+        scenario: str | Scenario,
         directory: Path,
         *,
         address: str,
@@ -25,7 +30,7 @@ class Sipp:
         calls: int = 1,
         calls_per_second: int = 10,
         timeout_s: int = 40,
-        transport: str = "u1",
+        transport: str = "UDP",
         audio: Mapping[str, bytes] | None = None,
         options: Sequence[str] = (),
     ) -> None:
@@ -38,10 +43,11 @@ class Sipp:
         words = [str(word) for pair in numbers.items() for word in pair]
         files = ["-trace_msg", "-message_file", "messages.log", "-trace_err", "-error_file", "errors.log"]
         limits = ["-timeout", f"{timeout_s}s", "-timeout_error", "-nostdin", "-bind_local"]
-        source = ["-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", address, "-mi", address, "-t", transport]
-        self.process = ChildProcess(
-            f"sipp-{scenario}", ["sipp", *where, *source, *words, *files, *limits, *options], directory
+        path = (
+            SCENARIOS / f"{scenario}.xml" if isinstance(scenario, str) else scenario.write(directory / "scenario.xml")
         )
+        source = ["-sf", str(path), "-i", address, "-mi", address, "-t", TRANSPORTS[transport]]
+        self.process = ChildProcess("sipp", ["sipp", *where, *source, *words, *files, *limits, *options], directory)
         self._timeout_s = timeout_s
         self._errors_path = directory / "errors.log"
 
