@@ -128,6 +128,10 @@ class UserAgent:
             self._silence("", flow, rule)
         return rule is None
 
+    def connection_refused(self, flow: Flow, rule: str) -> None:
+        """The edge has cut a connection off before anything was asked on it: too many of them, or no handshake."""
+        self._silence("", flow, rule)
+
     def receive_unreadable(self, error: SipParseError, flow: Flow, now: float) -> None:
         """A message that could not be parsed. A request of which enough is left gets its fault told."""
         if error.request is None:

@@ -138,9 +138,9 @@ def test_the_callee_hangs_up_after_the_tcp_connection_is_gone(run: Callable[...,
         async with Telephone() as caller, Telephone() as callee:
             caller.call(callee, "tcp")
             await callee.told(CallConfirmed)
-            for connection in list(caller.endpoint._tcp._by_number.values()):
+            for connection in list(caller.endpoint._streams._by_number.values()):
                 connection.abort()
-            await until(lambda: callee.endpoint.tcp_connections == 0)
+            await until(lambda: callee.endpoint.connections == 0)
             callee.endpoint.hang_up((await callee.told(CallOffered)).call)
             assert (await caller.told(CallEnded)).cause is EndCause.BYE
             await callee.quiet()

@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from gateway.base.clock import earliest
 from gateway.base.errors import CapacityError, LocalProtocolError
@@ -21,7 +21,8 @@ from gateway.sip.invite.invitation import Invitation
 from gateway.sip.transport.limits import TransportLimits, TransportStats
 from gateway.sip.transport.listen_url import ListenUrl
 from gateway.sip.transport.local_address import LocalAddresses
-from gateway.sip.transport.tcp import TcpConnections
+from gateway.sip.transport.streams import StreamConnections
+from gateway.sip.transport.tls import TlsContexts
 from gateway.sip.transport.udp import UdpListener
 from gateway.sip.user_agent import UserAgent
 
@@ -29,8 +30,8 @@ HeaderList = Iterable[tuple[str, str]]
 
 _log = logging.getLogger(__name__)
 
-_SWEEP_S = 5.0
-"""How often overdue TCP connections are looked for, while there are any."""
+_SWEEP_S = 2.0
+"""How often overdue connections are looked for, while there are any."""
 
 
 class Endpoint:
@@ -46,7 +47,10 @@ class Endpoint:
         *,
         on_event: Callable[[Event], None],
         limits: TransportLimits | None = None,
+        tls: TlsContexts | None = None,
+        origins: Collection[str] = (),
     ) -> None:
+        """``origins``: the web pages that may connect over WebSocket; when it is empty all may."""
         self.user_agent = user_agent
         self.stats = TransportStats()
         self.listening: tuple[ListenUrl, ...] = ()
@@ -57,7 +61,7 @@ class Endpoint:
         self._routes = LocalAddresses()
         self._udp: list[UdpListener] = []
         self._udp_by_local: dict[SocketAddress, UdpListener] = {}
-        self._tcp = TcpConnections(
+        self._streams = StreamConnections(
             self._limits,
             self.stats,
             on_message=self._receive,
@@ -65,6 +69,10 @@ class Endpoint:
             on_failed=self._fail,
             on_opened=self._arm,
             hears=self._hears,
+            on_lost=self._lose,
+            on_refused=self._note_refusal,
+            tls=tls,
+            origins=origins,
         )
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for: float | None = None
@@ -83,10 +91,8 @@ class Endpoint:
                     listener = UdpListener(url, self._limits, self.stats, self._routes)
                     self._udp.append(listener)
                     listening.append(listener.url)
-                elif url.transport == "tcp":
-                    listening.append(await self._tcp.listen(url))
                 else:
-                    raise LocalProtocolError(f"cannot listen on {url}: no {url.transport} in this version")
+                    listening.append(await self._streams.listen(url))
         except (OSError, LocalProtocolError):
             await self.stop()
             raise
@@ -107,7 +113,7 @@ class Endpoint:
             listener.close()
         self._udp.clear()
         self._udp_by_local.clear()
-        await self._tcp.close()
+        await self._streams.close()
 
     def port(self, transport: Transport) -> int:
         """The port of the first listener of a transport."""
@@ -117,9 +123,9 @@ class Endpoint:
         raise LocalProtocolError(f"this endpoint does not listen on {transport}")
 
     @property
-    def tcp_connections(self) -> int:
-        """TCP connections that are open."""
-        return len(self._tcp)
+    def connections(self) -> int:
+        """Connections that are open, handshakes included: TCP, TLS and WebSocket."""
+        return len(self._streams)
 
     def flow_to(
         self, remote: SocketAddress, transport: Transport = "udp", *, server_name: str = "", profile: str = ""
@@ -268,8 +274,8 @@ class Endpoint:
         self.user_agent.send_failed(flow, data, time.monotonic())
 
     def _send(self, flow: Flow, data: bytes) -> bool:
-        if flow.transport == "tcp":
-            return self._tcp.send(flow, data)
+        if flow.is_reliable:
+            return self._streams.send(flow, data)
         listener = self._udp_of(flow)
         return listener is not None and listener.send(data, flow.local[0], flow.remote)
 
@@ -300,7 +306,7 @@ class Endpoint:
     def _arm(self) -> None:
         if self._is_stopped:
             return
-        if len(self._tcp) == 0:
+        if len(self._streams) == 0:
             self._next_sweep = None
         elif self._next_sweep is None:
             self._next_sweep = time.monotonic() + _SWEEP_S
@@ -321,7 +327,7 @@ class Endpoint:
         self._timer = None
         if self._next_sweep is not None and now >= self._next_sweep:
             self._next_sweep = None
-            self._tcp.sweep(now, self.user_agent.live_flows())
+            self._streams.sweep(now, self.user_agent.live_flows())
         self.user_agent.handle_timeout(now)
         self.drive()
 
@@ -350,4 +356,13 @@ class Endpoint:
 
     def _fail(self, flow: Flow, data: bytes) -> None:
         self._note_failure(flow, data)
+        self.drive()
+
+    def _lose(self, flows: Iterable[Flow]) -> None:
+        for flow in flows:
+            self.user_agent.flow_failed(flow, time.monotonic())
+        self.drive()
+
+    def _note_refusal(self, flow: Flow, rule: str) -> None:
+        self.user_agent.connection_refused(flow, rule)
         self.drive()

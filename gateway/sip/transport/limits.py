@@ -17,7 +17,14 @@ class TransportLimits:
     """The same for one TCP connection."""
     connections: int = 2000
     connections_per_host: int = 200
+    handshakes: int = 256
+    """Accepted connections whose TLS or WebSocket handshake is not done."""
+    handshakes_per_host: int = 32
+    handshake_timeout_s: float = 5.0
     connect_timeout_s: float = 5.0
+    """TLS handshake included."""
+    unacknowledged_timeout_s: float = 30.0
+    """What we send may go so long without the acknowledgement of the peer's kernel."""
     idle_timeout_s: float = 120.0
     """A connection that no call lives on is closed after this much silence."""
     first_message_timeout_s: float = 16.0
@@ -45,7 +52,7 @@ class TransportStats:
     connections_timed_out: int = 0
     slow_readers: int = 0
     streams_broken: int = 0
-    """Connections closed because their bytes could not be framed."""
+    """Connections closed because their bytes could not be framed, or their handshake was none."""
     send_failures: int = 0
     handler_faults: int = 0
     """Exceptions of the event handler: faults of ours, in the log."""

@@ -152,7 +152,7 @@ async def test_a_connection_of_somebody_we_do_not_hear_is_cut_off_and_told() -> 
     (event,) = events
     assert isinstance(event, RequestRefused)
     assert (event.method, event.flow.transport, event.status, event.rule) == ("", "tcp", None, "unknown_callers")
-    assert endpoint.tcp_connections == 0
+    assert endpoint.connections == 0
     await endpoint.stop()
 
 
@@ -243,12 +243,12 @@ async def test_without_a_listener_of_a_transport_it_has_no_port() -> None:
 async def test_an_idle_connection_is_looked_for_even_when_nothing_else_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.sip.transport.endpoint._SWEEP_S", 0.02)
     endpoint = make_endpoint("tcp://127.0.0.1:0")
-    endpoint._tcp._limits = type(endpoint._limits)(first_message_timeout_s=0.05)
+    endpoint._streams._limits = type(endpoint._limits)(first_message_timeout_s=0.05)
     await endpoint.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", endpoint.port("tcp"))
     assert await asyncio.wait_for(reader.read(), 2) == b""
     writer.close()
-    await until(lambda: endpoint.tcp_connections == 0)
+    await until(lambda: endpoint.connections == 0)
     assert endpoint.stats.connections_timed_out == 1
     await endpoint.stop()
 
@@ -375,7 +375,7 @@ async def test_without_connections_nobody_looks_for_idle_ones() -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", endpoint.port("tcp"))
     await until(lambda: endpoint._timer is not None)
     writer.close()
-    await until(lambda: endpoint.tcp_connections == 0)
+    await until(lambda: endpoint.connections == 0)
     endpoint._on_timer()
     assert endpoint._timer is None
     await endpoint.stop()

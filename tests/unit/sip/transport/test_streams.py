@@ -12,7 +12,7 @@ from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError
 from gateway.sip.transport.limits import TransportLimits, TransportStats
 from gateway.sip.transport.listen_url import ListenUrl
-from gateway.sip.transport.tcp import TcpConnections
+from gateway.sip.transport.streams import StreamConnections
 from tests.support.network import free_tcp_port
 from tests.support.sip_peer import request
 from tests.support.waiting import until
@@ -30,7 +30,7 @@ class Side:
         self.opened = 0
         self.is_deaf = False
         self.stats = TransportStats()
-        self.tcp = TcpConnections(
+        self.tcp = StreamConnections(
             TransportLimits(**limits),  # type: ignore[arg-type]
             self.stats,
             on_message=lambda data, flow: self.messages.append((data, flow)),

@@ -10,7 +10,7 @@ import socket
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError
 from gateway.sip.transport.limits import TransportLimits, TransportStats
-from gateway.sip.transport.tcp_connection import TcpConnection
+from gateway.sip.transport.stream_connection import StreamConnection
 from tests.support.sip_peer import request
 from tests.support.waiting import PATIENCE_S, until
 
@@ -23,16 +23,26 @@ class Owner:
         self.opened = 0
         self.messages: list[bytes] = []
         self.broken: list[SipParseError] = []
-        self.closed = 0
+        self.closed = self.secured = self.ready = 0
+        self.refused: list[str] = []
 
-    def connection_opened(self, connection: TcpConnection) -> bool:
+    def connection_opened(self, connection: StreamConnection) -> bool:
         self.opened += 1
         return self.accepts
 
-    def connection_closed(self, connection: TcpConnection) -> None:
+    def connection_secured(self, connection: StreamConnection) -> None:
+        self.secured += 1
+
+    def connection_ready(self, connection: StreamConnection) -> None:
+        self.ready += 1
+
+    def connection_refused(self, connection: StreamConnection, rule: str, text: str) -> None:
+        self.refused.append(rule)
+
+    def connection_closed(self, connection: StreamConnection, error: Exception | None) -> None:
         self.closed += 1
 
-    def message_received(self, data: bytes, flow: Flow) -> None:
+    def message_received(self, data: bytes, connection: StreamConnection) -> None:
         self.messages.append(data)
 
     def stream_broken(self, error: SipParseError, flow: Flow) -> None:
@@ -42,7 +52,7 @@ class Owner:
 class Link:
     """A connection of ours and the blocking socket of its peer."""
 
-    def __init__(self, owner: Owner, connection: TcpConnection, peer: socket.socket) -> None:
+    def __init__(self, owner: Owner, connection: StreamConnection, peer: socket.socket) -> None:
         self.owner = owner
         self.connection = connection
         self.peer = peer
@@ -51,7 +61,7 @@ class Link:
     async def open(cls, limits: TransportLimits | None = None, accepts: bool = True) -> Link:
         loop = asyncio.get_running_loop()
         owner = Owner(accepts)
-        connection = TcpConnection(5, owner, limits or TransportLimits(), TransportStats())
+        connection = StreamConnection(5, owner, limits or TransportLimits(), TransportStats())
         server = await loop.create_server(lambda: connection, "127.0.0.1", 0)
         peer = socket.socket()
         peer.settimeout(2)
