@@ -10,34 +10,27 @@ from typing import Any
 import pytest
 import uvloop
 
-from gateway.base.ids import IdSource
-from gateway.sip.admission import ALLOW
 from gateway.sip.events import (
     CallAnswered,
     CallCancelled,
     CallConfirmed,
     CallEnded,
     CallOffered,
-    CallReoffered,
     CallRinging,
     EndCause,
-    Event,
     ReofferAnswered,
 )
 from gateway.sip.framing import StreamFramer
 from gateway.sip.message import Request, Response, parse_message
 from gateway.sip.transaction.machine import TimerValues
-from gateway.sip.transport import Endpoint
-from gateway.sip.user_agent import UserAgent, UserAgentConfig
 from tests.support.sip_peer import ANSWER, OFFER, ack_for, invitation, invite, request
+from tests.support.telephone import Telephone
 from tests.support.waiting import until
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
     "uvloop": uvloop.new_event_loop,
 }
-QUICK = TimerValues(t1=0.1, t2=0.4, t4=0.1)
-LISTEN = ("udp://127.0.0.1:0", "tcp://127.0.0.1:0")
 
 
 @pytest.fixture(params=LOOPS)
@@ -47,51 +40,6 @@ def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, None]],
             runner.run(main)
 
     return run_to_end
-
-
-class Telephone:
-    """An endpoint that answers what it is offered and remembers what it was told."""
-
-    def __init__(self, answers: bool = True, timers: TimerValues = QUICK) -> None:
-        self.events: list[Event] = []
-        self.answers = answers
-        config = UserAgentConfig(
-            advertise=lambda flow: flow.local,
-            admit=lambda request, flow, now: ALLOW,
-            timers=timers,
-            user_agent="telephone",
-        )
-        self.endpoint = Endpoint(UserAgent(config, IdSource()), LISTEN, on_event=self._on_event)
-
-    def _on_event(self, event: Event) -> None:
-        self.events.append(event)
-        if isinstance(event, CallOffered):
-            self.endpoint.ring(event.call)
-            if self.answers:
-                self.endpoint.answer(event.call, ANSWER)
-        elif isinstance(event, CallReoffered):
-            self.endpoint.answer_offer(event.call, ANSWER)
-
-    def call(self, other: Telephone, transport: Any) -> str:
-        there = ("127.0.0.1", other.endpoint.port(transport))
-        flow = self.endpoint.flow_to(there, transport)
-        return self.endpoint.invite(invitation(flow, request_uri=f"sip:agent@127.0.0.1:{there[1]}"))
-
-    async def told(self, kind: type[Any]) -> Any:
-        await until(lambda: any(isinstance(event, kind) for event in self.events))
-        return next(event for event in self.events if isinstance(event, kind))
-
-    async def quiet(self) -> None:
-        """Until no call and no dialog is left. That transactions end too is shown on virtual time."""
-        agent = self.endpoint.user_agent
-        await until(lambda: (agent.dialogs, agent.calls) == (0, 0), 10)
-
-    async def __aenter__(self) -> Telephone:
-        await self.endpoint.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.endpoint.stop()
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])

@@ -22,7 +22,8 @@ class TlsFileError(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class ServerIdentity:
-    """What we show to peers that connect. ``ca`` holds the certificates by which those of clients are verified."""
+    """What we show to peers that connect. ``ca`` holds the authorities that clients' certificates are checked against;
+    without it, where one is required, the system's count."""
 
     certificate: Path
     key: Path
@@ -163,9 +164,11 @@ def _server_context(identity: ServerIdentity) -> ssl.SSLContext:
     _load_pair(context, identity.certificate, identity.key)
     if identity.ca is not None:
         _load_ca(context, identity.ca)
-        context.verify_mode = ssl.CERT_REQUIRED if identity.require_client_certificate else ssl.CERT_OPTIONAL
     elif identity.require_client_certificate:
-        raise TlsFileError("require_client_certificate needs ca: the certificates that clients are verified by")
+        context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+    else:
+        return context  # nobody is asked for a certificate
+    context.verify_mode = ssl.CERT_REQUIRED if identity.require_client_certificate else ssl.CERT_OPTIONAL
     return context
 
 
