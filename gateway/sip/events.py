@@ -210,6 +210,40 @@ class FlowFailed:
     flow: Flow
 
 
+class UnregisterCause(enum.Enum):
+    """Why a phone cannot be reached at a contact any more."""
+
+    REMOVED = "removed"
+    """It said so."""
+    EXPIRED = "expired"
+    """It did not refresh in time."""
+    FLOW_FAILED = "flow_failed"
+    """The connection it registered over is gone."""
+    ACCOUNT_GONE = "account_gone"
+    """Its account is no longer in the settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRegistered:
+    """A phone can be reached at ``uri`` over ``flow`` for so many seconds. ``is_refresh``: it could be before."""
+
+    account: str
+    uri: str
+    flow: Flow
+    expires_s: int
+    is_refresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccountUnregistered:
+    """A contact of an account is over."""
+
+    account: str
+    uri: str
+    flow: Flow
+    cause: UnregisterCause
+
+
 @dataclass(frozen=True, slots=True)
 class RequestRefused:
     """A request was turned away, or not even answered (``status`` None), by the named rule.
@@ -240,5 +274,7 @@ Event = (
     | RequestAnswered
     | RequestFailed
     | FlowFailed
+    | AccountRegistered
+    | AccountUnregistered
     | RequestRefused
 )

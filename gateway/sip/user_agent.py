@@ -23,6 +23,8 @@ from gateway.sip.invite.context import CallContext
 from gateway.sip.invite.invitation import Invitation
 from gateway.sip.invite.uac import InviteUac
 from gateway.sip.message import Request, Response, make_response, parse_message
+from gateway.sip.registrar import Registrar
+from gateway.sip.registrar.server import RegisterServer
 from gateway.sip.request import ClientRequests
 from gateway.sip.routing import refusal_flow, reply_flow, stamp_source
 from gateway.sip.stats import UserAgentStats
@@ -56,6 +58,8 @@ class UserAgentConfig:
 
     Whoever we place calls to must be heard: the requests of a peer come in by the same door.
     """
+    registrar: Registrar | None = None
+    """Where phones register; None: REGISTER is not served."""
     user_agent: str = "inworld-sip-gateway"
     contact_user: str = "gateway"
     timers: TimerValues = field(default_factory=TimerValues)
@@ -96,6 +100,7 @@ class UserAgent:
         self._calls = self._context.calls
         self._requests = ClientRequests(self._context)
         self._watched: frozenset[Flow] = frozenset()
+        self._registrations = RegisterServer(self._context, config.registrar, self._tag_key)
         self.stats: UserAgentStats = self._context.stats
 
     # The five verbs
@@ -145,6 +150,7 @@ class UserAgent:
         """The edge could not deliver what was sent on ``flow``: requests under way there have failed."""
         self.stats.flows_failed += 1
         self._table.flow_failed(flow, now)
+        self._registrations.flow_failed(flow)
         if flow in self._watched:
             self._context.tell(FlowFailed(flow))
 
@@ -164,6 +170,7 @@ class UserAgent:
     def handle_timeout(self, now: float) -> None:
         """Fire whatever is due."""
         self._table.handle_timeout(now)
+        self._registrations.handle_timeout(now)
         for call_id, timer in self._context.deadlines.pop_due(now):
             call = self._calls.get(call_id)
             if call is not None:
@@ -171,7 +178,9 @@ class UserAgent:
 
     def next_deadline(self) -> float | None:
         """When ``handle_timeout`` wants to be called; None when nothing is waited for."""
-        return earliest(self._table.next_deadline(), self._context.deadlines.next_deadline())
+        return earliest(
+            self._table.next_deadline(), self._context.deadlines.next_deadline(), self._registrations.next_deadline()
+        )
 
     def take_outgoing(self) -> list[tuple[Flow, bytes]]:
         """Everything to send, in order."""
@@ -205,8 +214,9 @@ class UserAgent:
         return len(self._calls)
 
     def live_flows(self) -> set[Flow]:
-        """The flows that calls live on: their connections are not idle, however long nothing is said."""
-        return {call.flow for call in self._calls.values() if call.flow is not None}
+        """The flows that calls and registrations live on: their connections are not idle, however long it is silent."""
+        of_calls = {call.flow for call in self._calls.values() if call.flow is not None}
+        return of_calls.union(self._registrations.flows, self._watched)
 
     # Commands on calls
 
@@ -408,7 +418,8 @@ class UserAgent:
             if refusal is None or refusal.status in (405, 489):
                 refusal = NO_DIALOG  # RFC 3261 §12.2.2: the dialog is looked for before the method
         else:
-            refusal = check_capabilities(request) or self._receive_initial(request, flow, now, admission)
+            serves = self._registrations.check if self._registrations.serves(request.method) else check_capabilities
+            refusal = serves(request) or self._receive_initial(request, flow, now, admission)
         if refusal is not None:
             self._refuse(request, flow, refusal)
 
@@ -416,10 +427,12 @@ class UserAgent:
         """A request outside any dialog whose method and content we take."""
         if self._table.is_merged(request):
             return _MERGED
-        if request.method not in ("INVITE", "OPTIONS"):
+        if request.method not in ("INVITE", "OPTIONS", "REGISTER"):
             return NO_DIALOG
         if self.draining:
             return self._unavailable("draining")
+        if request.method == "REGISTER":
+            return self._registrations.receive(request, flow, now, admission.account or None)
         if request.method == "OPTIONS":
             # RFC 3261 §8.2.7: a ping keeps no state; repeated, it is answered anew with the same tag.
             response = options_response(request, stateless_tag(request, self._tag_key), self._context.identity.server)
