@@ -22,8 +22,6 @@ class UserAgentStats:
     """Responses that belong to no transaction of ours."""
     stray_acks: int = 0
     requests_refused: int = 0
-    requests_challenged: int = 0
-    """Answered 401, as the first of each registration is."""
     requests_silenced: int = 0
     """Not answered by a rule of ours, most of them not even parsed; connections cut off at the door among them."""
     requests_challenged: int = 0
