@@ -36,4 +36,4 @@ interop-table: setup   ## try every peer and write the results into docs/interop
 	$(BIN)/pytest tests/interop --interop-table docs/interop.md
 
 clean:
-	rm -rf .venv .venv-pipecat .venv-pyvoip demo-out bench-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-pipecat .venv-pyvoip .venv-oracles demo-out bench-out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -226,9 +226,13 @@ def _read_connection(lines: list[Line]) -> str | None:
 
 
 def _read_milliseconds(attributes: Iterable[Attribute], name: str) -> int | None:
-    # RFC 8866 §6.4 and §6.5 know whole milliseconds; an unreadable value is no worse than none.
+    # RFC 8866 §6.4 and §6.5 allow real numbers. Packets here are whole milliseconds long, and one of 35.5 ms at most
+    # may hold 35; an unreadable value is no worse than none.
     value = _find(attributes, name)
-    return None if value is None else number(value, 60_000)
+    whole, point, fraction = (value or "").partition(".")
+    if point and number(fraction, 1 << 63) is None:
+        return None
+    return number(whole, 60_000)
 
 
 def _find(attributes: Iterable[Attribute], name: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 
 from gateway.sip.grammar import (
@@ -17,6 +18,9 @@ from gateway.sip.grammar import (
     unquote_string,
 )
 from gateway.sip.uri import Uri, parse_uri
+
+_BLANKS = re.compile(r"[ \t]++")
+"""Linear white space, which means the same as one blank (RFC 3261 §25.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Address:
             opening = text.find("<")
             if opening < 0:
                 return cls._parse_bare(text)
-            display_name = text[:opening].strip(WHITESPACE)
+            display_name = _BLANKS.sub(" ", text[:opening].strip(WHITESPACE))
             if '"' in display_name or ">" in display_name:
                 raise SipParseError(f"malformed display name {excerpt(display_name)}")
         closing = text.find(">", opening)

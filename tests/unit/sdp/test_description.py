@@ -122,7 +122,14 @@ def test_packet_time_said_once_for_the_session_counts() -> None:
     assert [(media.ptime_ms, media.maxptime_ms) for media in description.media] == [(40, 60), (10, 60)]
 
 
-@pytest.mark.parametrize("value", ["20.0", "", "-20", "twenty", "９", "1" * 5000, "60001"])
+@pytest.mark.parametrize(("value", "whole"), [("20.0", 20), ("12.5", 12), ("35.5", 35), ("0.5", 0)])
+def test_a_fractional_packet_time_counts_as_its_whole_milliseconds(value: str, whole: int) -> None:
+    text = f"v=0\r\nm=audio 1 RTP/AVP 0\r\na=ptime:{value}\r\na=maxptime:{value}\r\n"
+    media = parse_description(text.encode()).media[0]
+    assert (media.ptime_ms or 0, media.maxptime_ms or 0) == (whole, whole)
+
+
+@pytest.mark.parametrize("value", ["20.", "20.x", ".5", "1.2.3", "", "-20", "twenty", "９", "1" * 5000, "60001"])
 def test_an_unreadable_packet_time_is_no_packet_time(value: str) -> None:
     assert parse_description(f"v=0\r\nm=audio 1 RTP/AVP 0\r\na=ptime:{value}\r\n".encode()).media[0].ptime_ms is None
 

@@ -28,6 +28,8 @@ def test_every_part_of_an_address() -> None:
         ("<sip:a@h>;tag=1", "", "sip:a@h", "1"),
         ("Ada Lovelace <sip:a@h>", "Ada Lovelace", "sip:a@h", None),
         ("Ada<sip:a@h>", "Ada", "sip:a@h", None),
+        ("Ada  \t of   Lovelace <sip:a@h>", "Ada of Lovelace", "sip:a@h", None),
+        ('"Ada  of Lovelace" <sip:a@h>', "Ada  of Lovelace", "sip:a@h", None),
         ("Lovelace, Ada <sip:a@h>", "Lovelace, Ada", "sip:a@h", None),
         ("Адa <sip:a@h>", "Адa", "sip:a@h", None),
         ('""<sip:a@h>', "", "sip:a@h", None),
