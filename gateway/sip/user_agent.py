@@ -115,7 +115,7 @@ class UserAgent:
             self.receive_unreadable(error, flow, now)
             return
         if isinstance(message, Response):
-            self._receive_response(message, now)
+            self._receive_response(message, flow, now)
             return
         self.stats.requests_received += 1
         try:
@@ -275,7 +275,7 @@ class UserAgent:
         contact: str | None = None,
         route: Sequence[str] | None = None,
     ) -> None:
-        """Follow a ``CallRedirected``: a new INVITE for ``request_uri`` over ``hops``.
+        """Follow a ``CallRedirected``: a new INVITE for ``request_uri`` ("": as before) over ``hops``.
 
         ``contact`` says which of its contacts that is (None: the first), ``route`` the preloaded Route from here on
         (None: as before). Nothing happens when the call has ended meanwhile, as it may while names are resolved.
@@ -353,13 +353,13 @@ class UserAgent:
 
     # What comes from the network
 
-    def _receive_response(self, response: Response, now: float) -> None:
+    def _receive_response(self, response: Response, flow: Flow, now: float) -> None:
         self.stats.responses_received += 1
         if not check_response(response) or _has_nul(response):
             self.stats.malformed_responses += 1
             return
         try:
-            if not self._table.receive_response(response, now):
+            if not self._table.receive_response(response, flow, now):
                 self.stats.stray_responses += 1
         except RemoteProtocolError:
             self.stats.malformed_responses += 1

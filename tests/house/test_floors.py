@@ -17,6 +17,7 @@ FLOORS = {
     "media": 1,
     "inworld": 1,
     "settings": 2,
+    "trunks": 2,
     "observability": 2,
     "call": 3,
     "control": 4,

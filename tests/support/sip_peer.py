@@ -109,11 +109,21 @@ class UserAgentBench:
         self.asked.append(request.method)
         return self.admission
 
-    def feed(self, message: Request | Response | bytes, flow: Flow = UDP) -> list[Request | Response]:
-        """Hand a message in; returns what was sent because of it."""
+    def feed(self, message: Request | Response | bytes, flow: Flow | None = None) -> list[Request | Response]:
+        """Hand a message in; returns what was sent because of it.
+
+        Without a flow a response comes back on that of its request, anything else over UDP.
+        """
         data = message if isinstance(message, bytes) else message.to_bytes()
+        if flow is None:
+            flow = self._flow_of_request(message) if isinstance(message, Response) else UDP
         self.ua.receive_message(data, flow, self.now)
         return self.drain()
+
+    def _flow_of_request(self, response: Response) -> Flow:
+        pairs = reversed(list(zip(self.sent, self.flows, strict=True)))
+        vias = response.headers.get_all("Via")
+        return next((flow for sent, flow in pairs if sent.headers.get_all("Via") == vias), UDP)
 
     def drain(self) -> list[Request | Response]:
         """Everything sent since the last look, parsed; events are gathered in ``events``."""

@@ -50,7 +50,9 @@ class InviteAttempt:
     by BYE.
     """
 
-    def __init__(self, context: CallContext, owner: AttemptOwner, request: Request, flow: Flow) -> None:
+    def __init__(
+        self, context: CallContext, owner: AttemptOwner, request: Request, flow: Flow, *, tcp_above: int
+    ) -> None:
         self.request = request
         self.flow = flow
         self.early: dict[str, Dialog] = {}
@@ -61,6 +63,7 @@ class InviteAttempt:
         """A provisional answer other than 100 came: somebody may be about to take the call."""
         self.is_over = False
         """A final answer came, or none will."""
+        self._tcp_above = tcp_above
         self._context = context
         self._owner = owner
         self._call: Call | None = None
@@ -73,7 +76,7 @@ class InviteAttempt:
     def start(self, call: Call, now: float) -> None:
         """Send the INVITE."""
         self._call = call
-        self._client = self._context.table.send_invite(self.request, self.flow, now, self)
+        self._client = self._context.table.send_invite(self.request, self.flow, now, self, self._tcp_above)
 
     # What its transaction brings
 
@@ -160,6 +163,15 @@ class InviteAttempt:
         self._end_headers = headers
         if self.has_heard:
             self._send_cancel(now)
+
+    def try_datagram(self, now: float) -> bool:
+        """Send by UDP after all what went by TCP for its size and met with silence. False: it did not."""
+        return self._client is not None and self._context.table.fall_back(self._client, now)
+
+    @property
+    def tries_tcp(self) -> bool:
+        """It went by TCP for its size alone."""
+        return self._client is not None and self._client.may_fall_back
 
     def abandon(self, now: float) -> None:
         """Another hop is asked instead: repeat this INVITE no more, and take it back should it have arrived."""

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.sip.digest import Credentials
 from gateway.sip.flow import Flow
+from gateway.sip.transaction.large_request import LARGEST_DATAGRAM
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Somewhere else to ask, under a Request-URI of its own: another carrier's edge, another phone of an account."""
+
+    request_uri: str
+    hops: tuple[Flow, ...]
+    route: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +32,20 @@ class Invitation:
     headers: tuple[tuple[str, str], ...] = ()
     route: tuple[str, ...] = ()
     """Preloaded Route elements (RFC 3261 §8.1.2), nearest hop first; a strict router's is put into the Request-URI."""
+    credentials: Credentials | None = None
+    """Answers 401 and 407."""
     contact_user: str | None = None
     """User part of our Contact; None: the user agent's own."""
     ring_timeout_s: float | None = None
     """From the first INVITE to a final answer, over all hops and redirects; None: the user agent's ring limit."""
     follows_redirects: bool = True
     """Whether 300, 301, 302 and 305 are told as ``CallRedirected``; else they are refusals like any other."""
+    tries_tcp_above: int = LARGEST_DATAGRAM
+    """Octets above which the INVITE, when it would go by UDP, tries TCP first; 0: never."""
+    more_targets: tuple[Target, ...] = ()
+    """Tried in order when no hop of the one before served."""
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The first target and those after it."""
+        return (Target(self.request_uri, self.hops, self.route), *self.more_targets)

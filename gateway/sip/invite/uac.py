@@ -9,6 +9,7 @@ from gateway.base.errors import LocalProtocolError
 from gateway.sip.address import Address
 from gateway.sip.capabilities import ALLOW, CONTENT_TYPE, SUPPORTED, offer_of
 from gateway.sip.dialog import MAX_FORWARDS, Dialog
+from gateway.sip.digest import DigestClient
 from gateway.sip.events import (
     CallAnswered,
     CallEnded,
@@ -23,7 +24,7 @@ from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError, parse_number
 from gateway.sip.invite.attempt import InviteAttempt
 from gateway.sip.invite.context import CallContext
-from gateway.sip.invite.invitation import Invitation
+from gateway.sip.invite.invitation import Invitation, Target
 from gateway.sip.invite.redirection import RedirectTargets
 from gateway.sip.message import Request, Response, make_request
 from gateway.sip.routing import request_path
@@ -31,6 +32,9 @@ from gateway.sip.transaction.table import RequestFailure
 
 if TYPE_CHECKING:
     from gateway.sip.invite.call import Call
+
+MAX_CHALLENGES = 6
+"""401 and 407 that one call answers: a few proxies and their stale nonces. The digest client stops at most before."""
 
 _LONGEST_RETRY_AFTER_S = 3600
 _FIRST_CSEQ_BITS = 16
@@ -50,8 +54,8 @@ class InviteUac:
 
     def __init__(self, context: CallContext, invitation: Invitation) -> None:
         """Raises SipParseError and LocalProtocolError for what is no SIP."""
-        if not invitation.hops:
-            raise LocalProtocolError("an invitation needs at least one hop")
+        if not all(target.hops for target in invitation.targets):
+            raise LocalProtocolError("an invitation needs at least one hop for each target")
         self.local_tag = context.ids.tag()
         self.contact_user = invitation.contact_user
         self._context = context
@@ -67,8 +71,12 @@ class InviteUac:
         """How the call ends unless the ``CallRedirected`` that was told is followed."""
         self._call: Call | None = None
         self._is_cancelled = False
-        self._hops: tuple[Flow, ...] = ()
-        self._attempt = self._next_attempt(invitation.hops)
+        self._digest = DigestClient(invitation.credentials, context.ids) if invitation.credentials else None
+        self._challenges = 0
+        self._credentials: tuple[tuple[str, str], ...] = ()
+        self._hops: tuple[Flow, ...] = invitation.hops
+        self._targets: tuple[Target, ...] = invitation.more_targets
+        self._attempt = self._next_attempt()
 
     @property
     def flow(self) -> Flow:
@@ -94,10 +102,25 @@ class InviteUac:
 
     # Making INVITEs
 
-    def _next_attempt(self, hops: Sequence[Flow]) -> InviteAttempt:
-        flow, *rest = hops
+    def _next_attempt(self) -> InviteAttempt:
+        """To the next hop, or the first one of the next target."""
+        if not self._hops:
+            target, *more = self._targets
+            self._targets = tuple(more)
+            self._uri, self._route, self._hops = target.request_uri, target.route, target.hops
+            self._cseq += 1
+            self._credentials = ()
+        flow, *rest = self._hops
         self._hops = tuple(rest)
-        return InviteAttempt(self._context, self, self._make_invite(flow), flow)
+        return self._attempt_at(flow)
+
+    def _attempt_at(self, flow: Flow) -> InviteAttempt:
+        request = self._make_invite(flow)
+        return InviteAttempt(self._context, self, request, flow, tcp_above=self._invitation.tries_tcp_above)
+
+    @property
+    def _has_another_hop(self) -> bool:
+        return bool(self._hops or self._targets)
 
     def _make_invite(self, flow: Flow) -> Request:
         context = self._context
@@ -115,6 +138,7 @@ class InviteUac:
             SUPPORTED,
             CONTENT_TYPE,
             context.identity.user_agent,
+            *self._credentials,
             *self._invitation.headers,
         ]
         return make_request("INVITE", uri, headers=fields, body=self._invitation.body)
@@ -122,9 +146,12 @@ class InviteUac:
     def _send(self, now: float) -> None:
         if self._call is None:
             return
-        if self._hops:
-            self._context.deadlines.set((self._call.id, "hop"), now + self._context.hop_timeout_s)
         self._attempt.start(self._call, now)
+        self._watch_hop(now)
+
+    def _watch_hop(self, now: float) -> None:
+        if self._call is not None and (self._has_another_hop or self._attempt.tries_tcp):
+            self._context.deadlines.set((self._call.id, "hop"), now + self._context.hop_timeout_s)
 
     # What the attempt under way meets with
 
@@ -155,6 +182,8 @@ class InviteUac:
         """Another hop, another target, or the end."""
         if self._call is None:
             return
+        if response.status in (401, 407) and self._answer_challenge(response, now):
+            return
         if response.status == 503:
             self._note_hop(HopFault.UNAVAILABLE, _retry_after_s(response))
             if self._try_next_hop(now):
@@ -179,17 +208,36 @@ class InviteUac:
         self._leave_call()
 
     def handle_timer(self, timer: str, now: float) -> None:
-        """``hop``: nothing came from this hop, not even 100, and there is another one."""
-        if timer == "hop" and self._hops and not self._attempt.has_heard:
+        """``hop``: nothing came from this hop, not even 100, and there is another one, or another transport."""
+        if timer != "hop" or self._attempt.has_heard:
+            return
+        if self._attempt.try_datagram(now):
+            self._watch_hop(now)
+        elif self._has_another_hop:
             self._note_hop(HopFault.SILENT)
             self._attempt.abandon(now)
             self._try_next_hop(now)
 
+    def _answer_challenge(self, response: Response, now: float) -> bool:
+        """The same INVITE with credentials and the next CSeq, to the hop that asked for them (RFC 3261 §22.2)."""
+        if self._digest is None or self._challenges >= MAX_CHALLENGES or self._call is None:
+            return False
+        request = self._attempt.request
+        credentials = self._digest.answer(response, "INVITE", request.uri, request.body)
+        if credentials is None:
+            return False
+        self._challenges += 1
+        self._credentials = credentials
+        self._cseq += 1
+        self._attempt = self._attempt_at(self._attempt.flow)
+        self._attempt.start(self._call, now)
+        return True
+
     def _try_next_hop(self, now: float) -> bool:
-        if not self._hops:
+        if not self._has_another_hop:
             return False
         self._context.stats.failovers += 1
-        self._attempt = self._next_attempt(self._hops)
+        self._attempt = self._next_attempt()
         self._send(now)
         return True
 
@@ -227,14 +275,16 @@ class InviteUac:
             return
         if not hops:
             raise LocalProtocolError("a redirect needs at least one hop")
-        previous = (self._uri, self._route)
-        self._uri, self._route = uri, self._route if route is None else tuple(route)
+        previous = (self._uri, self._route, self._hops, self._credentials)
+        self._uri, self._route = uri or self._uri, self._route if route is None else tuple(route)
+        self._hops, self._credentials = tuple(hops), ()
         self._cseq += 1
         try:
-            self._attempt = self._next_attempt(hops)
+            attempt = self._next_attempt()
         except (SipParseError, LocalProtocolError):
-            self._uri, self._route = previous
+            self._uri, self._route, self._hops, self._credentials = previous
             raise
+        self._attempt, self._targets = attempt, ()
         self._verdict = None
         self._redirects.take(contact)
         self._context.stats.redirects_followed += 1

@@ -30,6 +30,8 @@ class InviteClient(Machine):
     def __init__(self, key: TransactionKey, request: Request, flow: Flow, context: TransactionContext) -> None:
         super().__init__(key, flow, context)
         self.request = request
+        self.may_fall_back = False
+        """It went by TCP for its size alone: UDP is there when TCP is refused (RFC 3261 §18.1.1)."""
         self.state = InviteClientState.CALLING
         self._invite_bytes = request.to_bytes()
         self._ack_bytes = b""
@@ -42,6 +44,18 @@ class InviteClient(Machine):
         if not self.flow.is_reliable:
             self._arm("A", now, self._interval_s)  # timer A: repeat the request, T1 doubling without limit
         self._arm("B", now, self._timers.give_up_s)  # timer B: nobody answers
+
+    def restart(self, flow: Flow, now: float) -> None:
+        """Send the request anew on another flow; its Via has been changed accordingly."""
+        self._disarm(*self.LETTERS)
+        self.flow = flow
+        self._invite_bytes = self.request.to_bytes()
+        self.start(now)
+
+    @property
+    def has_heard(self) -> bool:
+        """Some response has come."""
+        return self.state is not InviteClientState.CALLING
 
     @property
     def awaits_final(self) -> bool:

@@ -26,6 +26,8 @@ class NonInviteClient(Machine):
     def __init__(self, key: TransactionKey, request: Request, flow: Flow, context: TransactionContext) -> None:
         super().__init__(key, flow, context)
         self.request = request
+        self.may_fall_back = False
+        """It went by TCP for its size alone: UDP is there when TCP is refused (RFC 3261 §18.1.1)."""
         self.state = NonInviteClientState.TRYING
         self._request_bytes = request.to_bytes()
         self._interval_s = self._timers.t1
@@ -36,6 +38,18 @@ class NonInviteClient(Machine):
         if not self.flow.is_reliable:
             self._arm("E", now, self._interval_s)  # timer E: repeat the request
         self._arm("F", now, self._timers.give_up_s)  # timer F: no final answer
+
+    def restart(self, flow: Flow, now: float) -> None:
+        """Send the request anew on another flow; its Via has been changed accordingly."""
+        self._disarm(*self.LETTERS)
+        self.flow = flow
+        self._request_bytes = self.request.to_bytes()
+        self.start(now)
+
+    @property
+    def has_heard(self) -> bool:
+        """Some response has come."""
+        return self.state is not NonInviteClientState.TRYING
 
     @property
     def awaits_final(self) -> bool:

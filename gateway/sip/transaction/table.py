@@ -10,6 +10,7 @@ from gateway.sip.flow import Flow, default_port
 from gateway.sip.message import Request, Response, parse_message
 from gateway.sip.transaction.invite_client import InviteClient
 from gateway.sip.transaction.invite_server import InviteOwner, InviteServer
+from gateway.sip.transaction.large_request import LARGEST_DATAGRAM, TcpFirst
 from gateway.sip.transaction.machine import Machine, TransactionContext, TransactionKey
 from gateway.sip.transaction.non_invite_client import NonInviteClient
 from gateway.sip.transaction.non_invite_server import NonInviteServer
@@ -40,8 +41,9 @@ class ResponseOwner(Protocol):
 class TransactionTable:
     """All machines by key. Look-ups, timers and removal cost O(1) or O(log n) however many calls are up."""
 
-    def __init__(self, context: TransactionContext, *, limit: int) -> None:
+    def __init__(self, context: TransactionContext, *, limit: int, largest_datagram: int = LARGEST_DATAGRAM) -> None:
         context.forget = self._forget
+        self._tcp_first = TcpFirst(largest_datagram)
         self._context = context
         self._limit = limit
         self._clients: dict[TransactionKey, tuple[Client, ResponseOwner]] = {}
@@ -119,32 +121,55 @@ class TransactionTable:
         """Start a client transaction for a request of ours (never an ACK)."""
         if request.method == "INVITE":
             return self.send_invite(request, flow, now, owner)
-        client = NonInviteClient(_client_key(request, request.method), request, flow, self._context)
-        self._start(client, owner, now)
+        chosen = self._tcp_first.choose(request, flow, now)
+        client = NonInviteClient(_client_key(request, request.method), request, chosen, self._context)
+        self._start(client, owner, now, may_fall_back=chosen is not flow)
         return client
 
-    def send_invite(self, request: Request, flow: Flow, now: float, owner: ResponseOwner) -> InviteClient:
-        """Start the client transaction of an INVITE."""
-        client = InviteClient(_client_key(request, "INVITE"), request, flow, self._context)
-        self._start(client, owner, now)
+    def send_invite(
+        self, request: Request, flow: Flow, now: float, owner: ResponseOwner, tcp_above: int | None = None
+    ) -> InviteClient:
+        """Start the client transaction of an INVITE. ``tcp_above``: another limit for datagrams than usual."""
+        chosen = self._tcp_first.choose(request, flow, now, tcp_above)
+        client = InviteClient(_client_key(request, "INVITE"), request, chosen, self._context)
+        self._start(client, owner, now, may_fall_back=chosen is not flow)
         return client
 
-    def _start(self, client: Client, owner: ResponseOwner, now: float) -> None:
+    def _start(self, client: Client, owner: ResponseOwner, now: float, *, may_fall_back: bool) -> None:
         self._clients[client.key] = (client, owner)
         self._on_flow.setdefault(client.flow, set()).add(client.key)
         self._asked_hosts[client.flow.remote[0]] += 1
+        client.may_fall_back = may_fall_back
         client.start(now)
+
+    def fall_back(self, client: Client, now: float) -> bool:
+        """Send by UDP what went by TCP for its size alone and met with nothing. False when that is not the case."""
+        if not client.may_fall_back or client.has_heard:
+            return False
+        self._off_flow(client)
+        client.may_fall_back = False
+        client.restart(self._tcp_first.refused(client.request, client.flow, now), now)
+        self._on_flow.setdefault(client.flow, set()).add(client.key)
+        return True
 
     def awaits_response_from(self, flow: Flow) -> bool:
         """Some request of ours, not yet forgotten, went to the host at the far end of ``flow``."""
         return flow.remote[0] in self._asked_hosts
 
-    def receive_response(self, response: Response, now: float) -> bool:
-        """False when the response belongs to no transaction of ours and is dropped (RFC 6026 §8.9)."""
+    def receive_response(self, response: Response, flow: Flow, now: float) -> bool:
+        """False when the response belongs to no transaction of ours and is dropped (RFC 6026 §8.9).
+
+        A request that went over a connection is answered over one, by the host it went to (RFC 3261 §18.2.2): a
+        response of anybody else is forged. Over UDP a peer with several addresses may answer from another one, so there
+        the branch, which nobody can guess, decides alone.
+        """
         found = self._clients.get(_client_key(response, response.cseq.method))
         if found is None:
             return False
         client, owner = found
+        asked = client.flow
+        if asked.is_reliable and (asked.transport, asked.remote[0]) != (flow.transport, flow.remote[0]):
+            return False
         if client.receive_response(response, now):
             owner.receive_response(response, now)
         return True
@@ -162,7 +187,7 @@ class TransactionTable:
 
     def _give_up(self, key: TransactionKey, now: float) -> None:
         client, owner = self._clients.get(key, (None, None))
-        if client is not None and owner is not None and client.awaits_final:
+        if client is not None and owner is not None and client.awaits_final and not self.fall_back(client, now):
             client.terminate()
             owner.request_failed(RequestFailure.FLOW, now)
 
@@ -196,6 +221,9 @@ class TransactionTable:
         self._asked_hosts[host] -= 1
         if not self._asked_hosts[host]:
             del self._asked_hosts[host]
+        self._off_flow(machine)
+
+    def _off_flow(self, machine: Machine) -> None:
         keys = self._on_flow.get(machine.flow)
         if keys is not None:
             keys.discard(machine.key)

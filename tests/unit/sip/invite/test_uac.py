@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.base.errors import CapacityError, LocalProtocolError
+from gateway.base.redact import Secret
+from gateway.sip.digest import Credentials
 from gateway.sip.events import (
     CallAnswered,
     CallEnded,
@@ -16,6 +18,7 @@ from gateway.sip.events import (
     HopFault,
 )
 from gateway.sip.flow import Flow
+from gateway.sip.invite.invitation import Target
 from gateway.sip.message import Request, Response
 from tests.support.sip_peer import (
     ANSWER,
@@ -678,3 +681,101 @@ def test_a_redirect_to_what_is_no_uri_leaves_the_call_as_it_was() -> None:
             bench.ua.redirect(call, uri, hops, bench.now)
     bench.ua.redirect(call, "sip:a@192.0.2.50", [SECOND], bench.now)
     assert statuses(bench.drain()) == ["INVITE"]
+
+
+# Challenges, in the words of RFC 3261 §22.2 and RFC 7616
+
+CREDENTIALS = Credentials("alice", Secret("wonderland"))
+
+
+def challenge(sent: Request, status: int = 401, nonce: str = "n1", extra: str = "", **params: str) -> Response:
+    name = "WWW-Authenticate" if status == 401 else "Proxy-Authenticate"
+    value = f'Digest realm="{params.get("realm", "pbx")}", nonce="{nonce}", qop="auth", algorithm=MD5{extra}'
+    return respond(sent, status, to_tag="ask", headers=[(name, value)])
+
+
+@pytest.mark.parametrize(("status", "name"), [(401, "Authorization"), (407, "Proxy-Authorization")])
+def test_a_challenge_is_answered_in_a_new_invite(status: int, name: str) -> None:
+    bench, first, call = placed_over(UDP, SECOND, credentials=CREDENTIALS)
+    ack, again = bench.feed(challenge(first, status))
+    assert isinstance(ack, Request)
+    assert isinstance(again, Request)
+    assert ack.method == "ACK"
+    assert again.headers.get(name)
+    assert (again.call_id, again.from_, again.to) == (first.call_id, first.from_, first.to)
+    assert again.cseq.number == first.cseq.number + 1
+    assert again.via.branch != first.via.branch
+    assert bench.flows[-1] == UDP, "the hop that asked"
+    (ack,) = bench.feed(callee(again, 200, "callee", ANSWER))
+    assert ack.headers.get(name) == again.headers.get(name), "RFC 3261 13.2.2.4: the ACK has the same credentials"
+    assert bench.take_events() == [CallAnswered(call, ANSWER)]
+
+
+def test_proxy_and_pbx_may_both_ask() -> None:
+    bench, first, _ = placed_over(UDP, credentials=CREDENTIALS)
+    bench.feed(challenge(first, 407, realm="proxy"))
+    bench.feed(challenge(last_invite(bench), 401, realm="pbx"))
+    last = last_invite(bench)
+    assert "Authorization" in last.headers
+    assert "Proxy-Authorization" in last.headers
+
+
+def test_a_stale_nonce_is_renewed_and_a_wrong_password_is_not_tried_twice() -> None:
+    bench, first, call = placed_over(UDP, credentials=CREDENTIALS)
+    bench.feed(challenge(first))
+    bench.feed(challenge(last_invite(bench), nonce="n2", extra=", stale=true"))
+    last = last_invite(bench)
+    assert 'nonce="n2"' in (last.headers.get("Authorization") or "")
+    assert statuses(bench.feed(challenge(last, nonce="n3"))) == ["ACK"]
+    assert bench.take_events() == [CallRefused(call, 401, "Unauthorized")]
+    assert_nothing_is_left(bench)
+
+
+def test_challenges_are_bounded() -> None:
+    bench, sent, _ = placed_over(UDP, credentials=CREDENTIALS)
+    for number in range(30):
+        bench.feed(challenge(sent, nonce=f"n{number}", realm=f"realm{number}", extra=", stale=true"))
+        sent = last_invite(bench)
+    assert sum(isinstance(one, Request) and one.method == "INVITE" for one in bench.sent) <= 7
+    assert isinstance(bench.take_events()[-1], CallRefused)
+
+
+def test_without_credentials_a_challenge_is_a_refusal() -> None:
+    bench, first, call = placed_over(UDP)
+    assert statuses(bench.feed(challenge(first))) == ["ACK"]
+    assert bench.take_events() == [CallRefused(call, 401, "Unauthorized")]
+
+
+def test_cancel_while_the_challenge_is_answered() -> None:
+    bench, first, call = placed_over(UDP, credentials=CREDENTIALS)
+    bench.feed(challenge(first))
+    again = last_invite(bench)
+    bench.feed(callee(again, 180))
+    bench.ua.hang_up(call, bench.now)
+    (cancel,) = bench.drain()
+    assert isinstance(cancel, Request)
+    assert (cancel.cseq.number, cancel.via.branch) == (again.cseq.number, again.via.branch)
+
+
+def test_the_next_target_has_its_own_request_uri() -> None:
+    other = Target("sip:bob@backup.example", (SECOND,), ("<sip:edge.backup.example;lr>",))
+    bench, first, call = placed_over(UDP, more_targets=(other,), credentials=CREDENTIALS)
+    bench.feed(respond(first, 503, to_tag="x"))
+    second = last_invite(bench)
+    assert (second.uri, second.headers.get("Route")) == ("sip:bob@backup.example", "<sip:edge.backup.example;lr>")
+    assert second.cseq.number == first.cseq.number + 1
+    assert second.to == first.to
+    bench.feed(respond(second, 503, to_tag="x"), SECOND)
+    assert bench.take_events()[-1] == CallRefused(call, 503, "Service Unavailable")
+    assert_nothing_is_left(bench)
+
+
+def test_a_response_from_elsewhere_is_not_taken_for_a_request_over_a_connection() -> None:
+    bench, sent, _ = placed_over(TCP)
+    ringing = callee(sent, 180)
+    for forged in (UDP, Flow("tcp", TCP.local, ("203.0.113.66", 5060), connection=9)):
+        assert bench.feed(ringing, forged) == []
+        assert bench.take_events() == []
+    assert bench.ua.stats.stray_responses == 2
+    bench.feed(ringing, Flow("tcp", TCP.local, (TCP.remote[0], 5060), connection=4))
+    assert len(bench.take_events()) == 1, "the same host may have opened a connection of its own"

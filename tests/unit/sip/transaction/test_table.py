@@ -126,13 +126,13 @@ def test_responses_go_to_the_owner_of_their_branch_and_method() -> None:
     table.send_request(sent, UDP, 0, owner)
     cancel = request("CANCEL", branch="z9hG4bKours")
     table.send_request(cancel, UDP, 0, other)
-    assert table.receive_response(respond(sent, 180), 1)
-    assert table.receive_response(respond(cancel, 200), 1)
-    assert table.receive_response(respond(sent, 487), 1)
-    assert table.receive_response(respond(sent, 487), 2), "absorbed, not stray"
+    assert table.receive_response(respond(sent, 180), UDP, 1)
+    assert table.receive_response(respond(cancel, 200), UDP, 1)
+    assert table.receive_response(respond(sent, 487), UDP, 1)
+    assert table.receive_response(respond(sent, 487), UDP, 2), "absorbed, not stray"
     assert owner.responses == [180, 487]
     assert other.responses == [200]
-    assert not table.receive_response(respond(invite(branch="z9hG4bKalien"), 200), 1)
+    assert not table.receive_response(respond(invite(branch="z9hG4bKalien"), 200), UDP, 1)
 
 
 def test_timeouts_reach_the_owner_once() -> None:
@@ -151,7 +151,7 @@ def test_a_failed_flow_fails_only_its_own_unanswered_requests() -> None:
     table.send_request(request("BYE", to_tag="t"), TCP, 0, there)
     sent = invite()
     table.send_request(sent, UDP, 0, answered)
-    table.receive_response(respond(sent, 200), 0)
+    table.receive_response(respond(sent, 200), UDP, 0)
     table.flow_failed(UDP, 1)
     assert here.failures == [RequestFailure.FLOW]
     assert there.failures == []
@@ -169,7 +169,7 @@ def test_a_request_that_could_not_be_sent_fails_alone() -> None:
     table.send_request(sent, UDP, 0, lost)
     table.send_request(bye, UDP, 0, other)
     table.send_request(done, UDP, 0, answered)
-    table.receive_response(respond(done, 200), 0)
+    table.receive_response(respond(done, 200), UDP, 0)
     for message in (sent, done, request("ACK", branch=bye.via.branch), request("BYE"), respond(bye, 500)):
         table.request_failed(message.to_bytes(), 1)
     assert lost.failures == [RequestFailure.FLOW]

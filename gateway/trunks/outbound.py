@@ -1,0 +1,412 @@
+"""Calls that go out: which trunk takes them, what the INVITE says, and over which hops it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.base.errors import LocalProtocolError
+from gateway.settings.match import matches_pattern
+from gateway.settings.schema import TrunkSettings
+from gateway.sip.digest import Credentials
+from gateway.sip.events import CallRedirected, HopFailed
+from gateway.sip.flow import Flow, SocketAddress, Transport
+from gateway.sip.grammar import SipParseError
+from gateway.sip.invite.invitation import Invitation, Target
+from gateway.sip.invite.redirection import USE_PROXY
+from gateway.sip.resolution import Hop, ResolutionError
+from gateway.sip.uri import SipUri, TelUri, parse_uri
+from gateway.trunks.caller_id import CallerId, HeaderFields, check_own_headers
+from gateway.trunks.destination import Destination, OutboundRefused, escape_user, parse_destination
+
+ACCOUNT_PREFIX = "account:"
+"""What ``choose`` puts before the name of an account. No trunk has a colon in its name."""
+
+DEFAULT_USER = "gateway"
+"""Who calls when neither the call nor the trunk says so."""
+
+
+class Resolving(Protocol):
+    """``transport.resolver.Resolver``: where a URI leads."""
+
+    async def resolve(self, uri: SipUri, *, transports: Collection[Transport]) -> tuple[Hop, ...]:
+        """Hops, best first. Raises ResolutionError when there is none."""
+
+    def penalise(self, transport: str, remote: SocketAddress, for_s: float | None = None) -> None:
+        """This hop has just failed: others come before it for a while."""
+
+
+class Reaching(Protocol):
+    """``Endpoint.flow_to``."""
+
+    def __call__(
+        self, remote: SocketAddress, transport: Transport = "udp", *, server_name: str = "", profile: str = ""
+    ) -> Flow:
+        """Raises LocalProtocolError when we have no listener of that kind."""
+
+
+class RegisteredContact(Protocol):
+    """A binding of the registrar."""
+
+    @property
+    def uri(self) -> str:
+        """The Contact."""
+
+    @property
+    def flow(self) -> Flow:
+        """Where it registered from."""
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """Path elements, nearest first (RFC 3327)."""
+
+
+Contacts = Callable[[str], Sequence[RegisteredContact] | None]
+"""The contacts of an account, best first; None when there is no such account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redirection:
+    """What ``UserAgent.redirect`` needs to follow one contact of a ``CallRedirected``."""
+
+    contact: str
+    request_uri: str
+    hops: tuple[Flow, ...]
+    route: tuple[str, ...] | None = None
+    """None: as before."""
+
+
+def _nobody(_: str) -> None:
+    return None
+
+
+def _always_up(_: str) -> bool:
+    return False
+
+
+def _no_routes(_: str) -> tuple[str, ...]:
+    return ()
+
+
+def _local_host(flow: Flow) -> str:
+    return flow.local[0]
+
+
+class OutboundTrunks:
+    """Makes invitations from the trunks of the settings. Everything it refuses, it refuses by ``OutboundRefused``.
+
+    ``transports`` are those that the endpoint can send by. ``contacts`` knows the registered accounts, ``is_down`` the
+    trunks that do not answer, ``service_route`` what a trunk's registrar wants in Route (RFC 3608), ``own_host`` our
+    host on a flow as others know it.
+    """
+
+    def __init__(
+        self,
+        trunks: Mapping[str, TrunkSettings],
+        *,
+        resolver: Resolving,
+        flow_to: Reaching,
+        transports: Callable[[], Collection[Transport]],
+        contacts: Contacts = _nobody,
+        is_down: Callable[[str], bool] = _always_up,
+        service_route: Callable[[str], Sequence[str]] = _no_routes,
+        own_host: Callable[[Flow], str] = _local_host,
+    ) -> None:
+        self._trunks = trunks
+        self._resolver = resolver
+        self._flow_to = flow_to
+        self._transports = transports
+        self._contacts = contacts
+        self._is_down = is_down
+        self._service_route = service_route
+        self._own_host = own_host
+
+    def apply(self, trunks: Mapping[str, TrunkSettings]) -> None:
+        """These trunks from now on. Calls that are under way keep theirs."""
+        self._trunks = trunks
+
+    # Which trunk
+
+    def choose(self, to: str, trunk: str | None = None) -> str:
+        """The name of the trunk that takes a call to ``to``; for a registered account ``account:`` and its name.
+
+        With ``trunk`` only that one is asked. Without, an account of that name comes first, then the trunks in the
+        order of the settings: the first that has targets, is not down, and whose ``allow_destinations`` fits.
+        """
+        destination = parse_destination(to)
+        if trunk is not None:
+            self._check(trunk, destination)
+            return trunk
+        if destination.uri is None and self._contacts(destination.user) is not None:
+            return ACCOUNT_PREFIX + destination.user
+        fitting = [
+            name for name, settings in self._trunks.items() if settings.targets and _allows(settings, destination)
+        ]
+        if not fitting:
+            raise _not_allowed("no trunk", destination)
+        for name in fitting:
+            if not self._is_down(name):
+                return name
+        raise OutboundRefused("trunks.down", f"down: {', '.join(fitting)}", status=503)
+
+    def _check(self, name: str, destination: Destination) -> TrunkSettings:
+        settings = self._trunks.get(name)
+        if settings is None:
+            raise OutboundRefused("trunks.unknown", f"there is no trunk {name!r}", status=404)
+        if not _allows(settings, destination):
+            raise _not_allowed(f"trunk {name}", destination)
+        if not settings.targets:
+            raise OutboundRefused("trunks.no_targets", f"trunk {name} has no targets: it takes calls only", status=480)
+        return settings
+
+    # What to send, and where
+
+    async def invitation(
+        self,
+        trunk: str,
+        to: str,
+        *,
+        body: bytes,
+        from_user: str | None = None,
+        display_name: str = "",
+        headers: HeaderFields = (),
+        ring_timeout_s: float | None = None,
+    ) -> Invitation:
+        """The INVITE for a call to ``to`` over what ``choose`` has named. Raises OutboundRefused.
+
+        ``from_user`` is the number or name that calls; ``headers`` are further ones of the caller's own.
+        """
+        destination = parse_destination(to)
+        own_headers = check_own_headers(headers)
+        if trunk.startswith(ACCOUNT_PREFIX):
+            account = trunk.removeprefix(ACCOUNT_PREFIX)
+            return self._to_account(
+                account,
+                body=body,
+                from_user=from_user,
+                display_name=display_name,
+                headers=own_headers,
+                ring_timeout_s=ring_timeout_s,
+            )
+        settings = self._check(trunk, destination)
+        route = self._route(trunk, settings)
+        targets = await self._targets(trunk, settings, destination, route)
+        first, *more = targets
+        caller = self._caller(settings, from_user, display_name, first.hops[0])
+        return Invitation(
+            first.request_uri,
+            first.hops,
+            from_=caller.from_,
+            to=f"<{_request_uri(settings.targets[0], destination)}>",
+            body=body,
+            headers=(*caller.headers, *own_headers),
+            route=route,
+            credentials=_credentials(settings),
+            contact_user=escape_user(settings.username) if settings.username else None,
+            ring_timeout_s=ring_timeout_s or settings.ring_timeout_s,
+            more_targets=tuple(more),
+        )
+
+    async def _targets(
+        self, trunk: str, settings: TrunkSettings, destination: Destination, route: tuple[str, ...]
+    ) -> list[Target]:
+        """Each target with its hops; a target that leads nowhere is passed over while another one leads somewhere."""
+        is_elsewhere = destination.uri is not None and not _is_at(settings, destination.uri)
+        targets = settings.targets[:1] if is_elsewhere else settings.targets
+        results = await asyncio.gather(
+            *(self._target(trunk, settings, target, destination, route) for target in targets), return_exceptions=True
+        )
+        found = [result for result in results if isinstance(result, Target)]
+        if not found:
+            faults = [result for result in results if isinstance(result, BaseException)]
+            for fault in faults:
+                if not isinstance(fault, ResolutionError):
+                    raise fault
+            raise OutboundRefused("trunks.unresolved", f"trunk {trunk}: {'; '.join(map(str, faults))}", status=503)
+        return found
+
+    async def _target(
+        self, trunk: str, settings: TrunkSettings, target: SipUri, destination: Destination, route: tuple[str, ...]
+    ) -> Target:
+        first = _uri_of(route[0]) if route else _next_hop(target, destination)
+        hops = await self._hops(trunk, settings, first)
+        return Target(str(_request_uri(target, destination)), hops, route)
+
+    async def _hops(self, trunk: str, settings: TrunkSettings, uri: SipUri) -> tuple[Flow, ...]:
+        """Flows to where ``uri`` leads. Raises ResolutionError."""
+        flows = []
+        faults = []
+        for hop in await self._resolver.resolve(uri, transports=self._transports()):
+            name = settings.tls.server_name or hop.server_name
+            is_secure = hop.transport in ("tls", "wss")
+            try:
+                flow = self._flow_to(
+                    hop.remote,
+                    hop.transport,
+                    server_name=name if is_secure else "",
+                    profile=trunk if is_secure else "",
+                )
+            except LocalProtocolError as error:
+                faults.append(str(error))
+            else:
+                flows.append(flow)
+        if not flows:
+            raise ResolutionError(f"{uri} cannot be reached from here: {'; '.join(faults)}")
+        return tuple(flows)
+
+    def _route(self, trunk: str, settings: TrunkSettings) -> tuple[str, ...]:
+        """Preloaded Route: the outbound proxy, then what the registrar asked for (RFC 3608 §5)."""
+        proxy = settings.outbound_proxy
+        first = (f"<{_loose(proxy)}>",) if proxy is not None else ()
+        return (*first, *self._service_route(trunk))
+
+    def _caller(self, settings: TrunkSettings, from_user: str | None, display_name: str, flow: Flow) -> CallerId:
+        """Who calls: the call's own word, else the trunk's, at the trunk's domain for this number or our own."""
+        user = parse_destination(from_user).user if from_user else settings.from_user or settings.username
+        domain = settings.from_domain or (settings.targets[0].host if settings.username else self._own_host(flow))
+        return CallerId(
+            user or DEFAULT_USER,
+            domain,
+            display_name,
+            is_private=settings.privacy,
+            is_asserted=settings.assert_identity,
+        )
+
+    def _to_account(
+        self,
+        account: str,
+        *,
+        body: bytes,
+        from_user: str | None,
+        display_name: str,
+        headers: HeaderFields,
+        ring_timeout_s: float | None,
+    ) -> Invitation:
+        """To the phones of an account, the best contact first, each under its own Request-URI and on its own flow."""
+        contacts = self._contacts(account)
+        if contacts is None:
+            raise OutboundRefused("accounts.unknown", f"there is no account {account!r}", status=404)
+        if not contacts:
+            raise OutboundRefused("accounts.not_registered", f"account {account} is not registered", status=480)
+        first, *more = [Target(contact.uri, (contact.flow,), contact.path) for contact in contacts]
+        host = self._own_host(first.hops[0])
+        user = parse_destination(from_user).user if from_user else DEFAULT_USER
+        return Invitation(
+            first.request_uri,
+            first.hops,
+            from_=CallerId(user, host, display_name).from_,
+            to=f"<{SipUri('sip', escape_user(account), None, host)}>",
+            body=body,
+            headers=headers,
+            route=first.route,
+            ring_timeout_s=ring_timeout_s,
+            more_targets=tuple(more),
+        )
+
+    # What comes back
+
+    async def redirection(self, trunk: str, event: CallRedirected) -> Redirection | None:
+        """The first contact of ``event`` that the trunk may call and that leads somewhere; None: give up.
+
+        A contact is a destination like any other: else a carrier, or whoever speaks for it, could send our calls to
+        numbers that cost money. A proxy of a 305 is no destination, so only its address counts.
+        """
+        settings = self._trunks.get(trunk)
+        if settings is None or not settings.targets:
+            return None
+        for contact in event.contacts:
+            try:
+                if event.status == USE_PROXY:
+                    return await self._by_proxy(trunk, settings, contact)
+                return await self._by_contact(trunk, settings, contact)
+            except (OutboundRefused, ResolutionError, SipParseError):
+                continue
+        return None
+
+    async def _by_proxy(self, trunk: str, settings: TrunkSettings, contact: str) -> Redirection:
+        proxy = SipUri.parse(contact)
+        hops = await self._hops(trunk, settings, proxy)
+        return Redirection(contact, "", hops, (f"<{_loose(proxy)}>",))
+
+    async def _by_contact(self, trunk: str, settings: TrunkSettings, contact: str) -> Redirection:
+        destination = parse_destination(contact)
+        if not _allows(settings, destination):
+            raise _not_allowed(f"trunk {trunk}", destination)
+        uri = parse_uri(contact)
+        target = _request_uri(settings.targets[0], destination) if isinstance(uri, TelUri) else SipUri.parse(contact)
+        route = self._route(trunk, settings)
+        hops = await self._hops(trunk, settings, _uri_of(route[0]) if route else target)
+        return Redirection(contact, str(target), hops)
+
+    def hop_failed(self, event: HopFailed) -> None:
+        """Other hops come first for a while, in every call."""
+        self._resolver.penalise(event.flow.transport, event.flow.remote, event.retry_after_s)
+
+
+def _allows(settings: TrunkSettings, destination: Destination) -> bool:
+    """By the number or user; a URI at a host that is none of the trunk's must be allowed as a whole URI.
+
+    So ``+1*`` allows no call to a stranger's server, and ``sip:*@partner.example`` does.
+    """
+    uri = destination.uri
+    text = destination.user
+    if uri is not None and not _is_at(settings, uri):
+        text = f"sip:{destination.user}@{uri.host.lower()}"
+    return any(matches_pattern(pattern, text) for pattern in settings.allow_destinations)
+
+
+def _is_at(settings: TrunkSettings, uri: SipUri) -> bool:
+    hosts = {target.host.lower() for target in settings.targets}
+    return uri.host.lower() in hosts or uri.host.lower() == (settings.from_domain or "").lower()
+
+
+def _not_allowed(who: str, destination: Destination) -> OutboundRefused:
+    text = f"{who} may call {destination.user!r}: see allow_destinations"
+    if who.startswith("trunk "):
+        text = f"{who} may not call {destination.user!r}: see its allow_destinations"
+    return OutboundRefused("trunks.allow_destinations", text)
+
+
+def _request_uri(target: SipUri, destination: Destination) -> SipUri:
+    """``sip:NUMBER@host-of-the-target``, with the target's port and its parameters except the transport.
+
+    The transport says how the next hop is reached, not who is called, and some carriers answer 404 to a URI that has
+    it. ``user=phone`` is not added by us: carriers that want it are given it in the target
+    (``sip:carrier.example;user=phone``), others compare URIs to the letter. A destination that came as a URI of
+    another host keeps its own.
+    """
+    if destination.uri is not None and destination.uri.host.lower() != target.host.lower():
+        return destination.uri
+    params = {name: value for name, value in target.params.items() if name != "transport"}
+    return SipUri(target.scheme, escape_user(destination.user), None, target.host, target.port, params)
+
+
+def _next_hop(target: SipUri, destination: Destination) -> SipUri:
+    if destination.uri is not None and destination.uri.host.lower() != target.host.lower():
+        return destination.uri
+    return target
+
+
+def _loose(proxy: SipUri) -> SipUri:
+    """A proxy of the settings is a loose router, whether or not that was written."""
+    return (
+        proxy
+        if proxy.is_loose_router
+        else SipUri(proxy.scheme, proxy.user, None, proxy.host, proxy.port, {**proxy.params, "lr": None})
+    )
+
+
+def _uri_of(route: str) -> SipUri:
+    """The URI of a Route element. Raises ResolutionError when it is none that can be reached."""
+    try:
+        return SipUri.parse(route.strip("<>").partition(">")[0])
+    except SipParseError as error:
+        raise ResolutionError(str(error)) from None
+
+
+def _credentials(settings: TrunkSettings) -> Credentials | None:
+    if settings.username is None or settings.password is None:
+        return None
+    return Credentials(settings.username, settings.password, settings.realm)
