@@ -36,6 +36,7 @@ from gateway.sip.transport.endpoint import Endpoint
 from gateway.sip.transport.listen_url import ListenUrl
 from gateway.sip.transport.local_address import LocalAddresses
 from gateway.sip.user_agent import UserAgent, UserAgentConfig
+from gateway.trunks.tls_identities import TlsIdentities
 
 DRAIN_LIMIT_S = 3.0
 """How long the ends of calls (BYE and its 200, provider sockets) may take at shutdown."""
@@ -82,10 +83,12 @@ class Gateway:
             hears=self.directory.hears,
             user_agent=f"inworld-sip-gateway/{__version__}",
         )
+        self._tls = TlsIdentities(settings)
         self.sip = Endpoint(
             UserAgent(config, self._ids),
             [str(address) for address in settings.sip.listen],
             on_event=self.directory.handle_sip_event,
+            tls=self._tls.contexts,
         )
         self.assembly = CallAssembly(
             settings,
@@ -104,6 +107,7 @@ class Gateway:
         self._stack.push_async_callback(self.sip.stop)
         await self._start_control()
         self._watch_tables()
+        self._log_tls(self._tls.findings())
         self._tell_what_serves()
 
     async def _provider(self) -> ProviderEndpoint:
@@ -164,6 +168,10 @@ class Gateway:
             call=f"sip:agent@{_address_to_dial(self.sip.listening)}",
         )
 
+    def _log_tls(self, findings: Sequence[str]) -> None:
+        for finding in findings:
+            self._log.warning("certificate", finding=finding)
+
     def reload(self, settings: Settings) -> list[str]:
         """Takes new settings for calls to come; answers with the keys that need a restart and were left as they are."""
         check_agents(settings)
@@ -179,6 +187,7 @@ class Gateway:
         provider = self._real_provider(settings) if is_real else None
         self.settings = settings
         self._addresses.apply(settings)
+        self._log_tls(self._tls.apply(settings))
         self.directory.apply(settings)
         self.assembly.apply(settings, provider)
         return fixed

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from gateway.measure import g711, speech
+from tests.support.certificates import Authority
 from tests.support.gateway_under_test import GatewayUnderTest, run_gateway
 from tests.support.network import loopback_address
 from tests.support.peers import require
 from tests.support.sipp import Sipp
 from tests.support.sipp_scenario import Scenario
+from tests.support.socat import TlsRelay
 
 RunGateway = Callable[..., GatewayUnderTest]
 Call = Callable[..., Sipp]
@@ -32,25 +34,39 @@ def start(tmp_path: Path) -> Iterator[RunGateway]:
             *,
             agent: Mapping[str, Any] | None = None,
             further: Mapping[str, Any] | None = None,
+            authority: Authority | None = None,
         ) -> GatewayUnderTest:
-            return stack.enter_context(run_gateway(tmp_path, scenario, agent=agent, further=further))
+            running = run_gateway(tmp_path, scenario, agent=agent, further=further, authority=authority)
+            return stack.enter_context(running)
 
         yield begin
 
 
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Signs the certificates of the gateway and its peers."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
 @pytest.fixture
-def call(tmp_path: Path) -> Iterator[Call]:
-    """Has SIPp play the caller of a scenario until its end, which must be a good one."""
+def call(tmp_path: Path, authority: Authority) -> Iterator[Call]:
+    """Has SIPp play the caller of a scenario until its end, which must be a good one; over TLS through socat."""
     require("sipp")
     with ExitStack() as stack:
 
         def place(
             scenario: Scenario, target: tuple[str, int], transport: str = "UDP", *, voice: bytes = QUIET_CALLER
         ) -> Sipp:
+            address = loopback_address()
+            if transport == "TLS":
+                require("socat")
+                relay = TlsRelay(tmp_path / "socat", target, authority.ca, address=address)
+                stack.callback(relay.stop)
+                target = relay.sip
             phone = Sipp(
                 scenario,
                 tmp_path / "sipp",
-                address=loopback_address(),
+                address=address,
                 target=target,
                 transport=transport,
                 audio={"voice": voice},

@@ -11,6 +11,8 @@ from typing import Any
 from gateway.emulator import SessionRecord
 from gateway.measure import rig
 from gateway.measure.processes import ChildProcess
+from gateway.measure.rig import free_tcp_port
+from tests.support.certificates import Authority
 from tests.support.emulator_thread import EmulatorThread
 
 AGENT: dict[str, Any] = {
@@ -29,6 +31,12 @@ class GatewayUnderTest:
     process: ChildProcess
     emulator: EmulatorThread
     directory: Path
+    tls: tuple[str, int] = ("", 0)
+    """Where TLS is taken, when it is."""
+
+    def at(self, transport: str) -> tuple[str, int]:
+        """Where SIP is taken over UDP, TCP or TLS."""
+        return self.tls if transport == "TLS" else self.sip
 
     @property
     def address(self) -> str:
@@ -59,6 +67,13 @@ class GatewayUnderTest:
         return self.process.errors + self.process.output
 
 
+def take_tls(sip: dict[str, Any], authority: Authority, where: tuple[str, int]) -> None:
+    """Adds a TLS listener to the section of the settings."""
+    pair = authority.issue(f"IP:{where[0]}")
+    sip["listen"] = [*sip["listen"], f"tls://{where[0]}:{where[1]}"]
+    sip["tls"] = {"certificate": str(pair.certificate), "key": str(pair.key), "ca": str(authority.ca)}
+
+
 @contextmanager
 def run_gateway(
     directory: Path,
@@ -66,16 +81,23 @@ def run_gateway(
     *,
     agent: Mapping[str, Any] | None = None,
     further: Mapping[str, Any] | None = None,
+    authority: Authority | None = None,
 ) -> Iterator[GatewayUnderTest]:
-    """Starts both, stops both. What the gateway logged stays in ``gateway.err`` and ``gateway.out``."""
+    """Starts both, stops both. What the gateway logged stays in ``gateway.err`` and ``gateway.out``.
+
+    With an ``authority`` it also takes TLS, with a certificate for its address.
+    """
     site = rig.choose_site(MOST_CALLS)
+    tls = (site.address, free_tcp_port(site.address)) if authority is not None else ("", 0)
     emulator = EmulatorThread(scenario)
     try:
         settings = rig.gateway_settings(
             site, provider_url=emulator.url, calls=MOST_CALLS, agent={**AGENT, **(agent or {})}, further=further
         )
+        if authority is not None:
+            take_tls(settings["sip"], authority, tls)
         with rig.start_gateway(settings, site, directory) as process:
-            yield GatewayUnderTest(site, process, emulator, directory)
+            yield GatewayUnderTest(site, process, emulator, directory, tls)
             process.expect_running()
     finally:
         emulator.stop()

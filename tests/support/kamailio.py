@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.measure.processes import ChildProcess
+from tests.support.certificates import Authority
 from tests.support.network import free_sip_port, free_tcp_port, loopback_address
 
 CONFIGURATIONS = Path(__file__).parents[1] / "interop" / "kamailio"
 
 
 class Kamailio:
-    """One Kamailio: UDP and TCP on ``port``, TLS on ``tls_port`` when a certificate is given."""
+    """One Kamailio: UDP and TCP on ``port``, TLS on ``tls_port`` when an authority signs for it."""
 
     def __init__(
         self,
@@ -27,8 +28,7 @@ class Kamailio:
         defines: Mapping[str, str | int],
         *,
         advertised: str = "",
-        certificate: tuple[Path, Path] | None = None,
-        ca: Path | None = None,
+        authority: Authority | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         # The path of a Unix socket may have 107 bytes, which a test's own directory exceeds.
@@ -40,10 +40,11 @@ class Kamailio:
         listen = [f"{transport}:{self.address}:{self.port}{suffix}" for transport in ("udp", "tcp")]
         words: dict[str, str | int] = {"CONTROL": f"unix:{self._run}/ctl", **defines}
         flags = []
-        if certificate is not None:
+        if authority is not None:
+            pair = authority.issue(f"IP:{self.address}")
             listen.append(f"tls:{self.address}:{self.tls_port}")
             flags = ["-A", "WITH_TLS"]
-            words |= {"CERTIFICATE": str(certificate[0]), "KEY": str(certificate[1]), "CA": str(ca or certificate[0])}
+            words |= {"CERTIFICATE": str(pair.certificate), "KEY": str(pair.key), "CA": str(authority.ca)}
         path = CONFIGURATIONS / f"{configuration}.cfg"
         where = [word for address in listen for word in ("-l", address)]
         settings = [word for name, value in words.items() for word in ("-A", f"{name}={_literal(value)}")]
@@ -58,6 +59,10 @@ class Kamailio:
     @property
     def sip(self) -> tuple[str, int]:
         return self.address, self.port
+
+    def at(self, transport: str) -> tuple[str, int]:
+        """Where it is reached over UDP, TCP or TLS."""
+        return (self.address, self.tls_port) if transport == "TLS" else self.sip
 
     def uri(self, transport: str = "udp") -> str:
         """Where it is reached over a transport."""

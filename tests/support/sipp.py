@@ -12,7 +12,9 @@ from gateway.measure.processes import ChildProcess
 from tests.support.network import free_sip_port
 from tests.support.sipp_scenario import Scenario
 
-TRANSPORTS = {"UDP": "u1", "TCP": "t1"}
+TRANSPORTS = {"UDP": "u1", "TCP": "t1", "TLS": "t1"}
+"""SIPp's own names. Debian's build has no TLS: it speaks TCP to a relay (tests/support/socat.py)."""
+
 SCENARIOS = Path(__file__).parents[1] / "interop" / "sipp"
 
 
