@@ -124,8 +124,8 @@ class Scenario:
         self._send_request("CANCEL", DIALLED, self._cseq, "", SDP, (), branch=f"[branch-{distance}]")
         # A proxy that cancels may send its 200 before or after the 487 that comes back.
         self.expect(487, optional=(200,)).ack_refusal()
-        self._elements.append('<timewait milliseconds="500"/>')
-        return self
+        self._elements += ['<recv response="200" timeout="500" ontimeout="over"/>', '<label id="over"/>']
+        return self.pause(0.05)
 
     def expect(self, status: int, *checks: Check, optional: Sequence[int] = (100, 180, 183)) -> Self:
         """Waits for a response; the ``optional`` ones may come before it."""
