@@ -69,11 +69,10 @@ class Gateway:
     async def _start(self) -> None:
         settings = self.settings
         check_agents(settings)
-        bind_address = _media_bind_address(settings)
         addresses = self._addresses = AdvertisedAddresses(settings)
         provider = await self._provider()
         ports = settings.media.ports
-        self.media = MediaEngine(bind_address, range(ports.first, ports.last + 1), ids=self._ids)
+        self.media = MediaEngine(_media_bind_addresses(settings), range(ports.first, ports.last + 1), ids=self._ids)
         self._stack.callback(self.media.close)
         self.directory = CallDirectory(settings, metrics=self.metrics, logger=self._log)
         self._stack.callback(self.directory.close)
@@ -223,13 +222,14 @@ def _naming(key: str, address: str) -> Iterator[None]:
         raise GatewayError(f"{key}: cannot listen on {address}: {reason}; stop what uses it or change {key}") from error
 
 
-def _media_bind_address(settings: Settings) -> str:
-    """RTP leaves from where SIP is spoken when that is one address; else from whatever routes to the caller."""
-    hosts = {address.host for address in settings.sip.listen}
-    assert len({":" in host for host in hosts}) == 1, "settings.checks lets one address family through"
-    if len(hosts) == 1:
-        return hosts.pop()
-    return "::" if ":" in hosts.pop() else "0.0.0.0"
+def _media_bind_addresses(settings: Settings) -> list[str]:
+    """One of each IP version that SIP listens on, that of the first listener first.
+
+    RTP leaves from where SIP is spoken when that is one address; else from whatever routes to the caller.
+    """
+    hosts = list(dict.fromkeys(address.host for address in settings.sip.listen))
+    versions = {":" in host: [other for other in hosts if (":" in other) == (":" in host)] for host in hosts}
+    return [alike[0] if len(alike) == 1 else ("::" if is_ipv6 else "0.0.0.0") for is_ipv6, alike in versions.items()]
 
 
 def _address_to_dial(listening: Sequence[ListenUrl]) -> str:

@@ -16,7 +16,7 @@ from gateway.call.inbound import InboundCall
 from gateway.call.journal import EventSink, Journal
 from gateway.call.legs import Signalling
 from gateway.call.line import Line
-from gateway.call.negotiation import Negotiator, audio_format
+from gateway.call.negotiation import Negotiator, audio_format, offered_address
 from gateway.call.observer import MetricsObserver
 from gateway.call.order import CallOrder
 from gateway.call.outbound import OutboundCall
@@ -56,7 +56,7 @@ class CallAssembly:
         endpoint: Endpoint,
         signalling: Signalling,
         media: MediaEngine,
-        media_address: Callable[[Flow], str],
+        media_address: Callable[[Flow, str | None], str],
         metrics: Metrics,
         ids: IdSource,
         sinks: Sequence[EventSink],
@@ -113,10 +113,11 @@ class CallAssembly:
             source=event.flow.remote[0],
         )
         agent = self._settings.agents[identity.agent]
-        negotiator = self._negotiator(self._media_address(event.flow), event.flow.remote[0])
+        address = self._media_address(event.flow, offered_address(event.offer))
+        negotiator = self._negotiator(address, event.flow.remote[0])
         negotiator.choose_codec(event.offer)
         wiring = Wiring(self._clock, calls)
-        parts = self._parts(identity, agent, negotiator, wiring, now)
+        parts = self._parts(identity, agent, negotiator, wiring, now, is_ipv6=":" in address)
         call = InboundCall(
             identity,
             parts,
@@ -164,9 +165,18 @@ class CallAssembly:
     # --- what both are made of ---------------------------------------------------------------------------------
 
     def _parts(
-        self, identity: CallIdentity, agent: AgentSettings, negotiator: Negotiator, wiring: Wiring, now: float
+        self,
+        identity: CallIdentity,
+        agent: AgentSettings,
+        negotiator: Negotiator,
+        wiring: Wiring,
+        now: float,
+        *,
+        is_ipv6: bool | None = None,
     ) -> CallParts:
-        port = self._media.open(negotiator.waiting_stream(), on_audio=wiring.audio, on_digit=wiring.digit)
+        port = self._media.open(
+            negotiator.waiting_stream(), on_audio=wiring.audio, on_digit=wiring.digit, is_ipv6=is_ipv6
+        )
         try:
             negotiator.bind(port.local_port)
             return self._join(identity, agent, negotiator, port, wiring, now)

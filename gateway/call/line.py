@@ -37,6 +37,8 @@ class Line:
 
     def place(self, address: str, signalling_host: str) -> None:
         """Of a call we place: which address of ours its peer is told, and which host that peer signals from."""
+        if self._media.speak_ip_of(address):
+            self._negotiator.bind(self._media.local_port)
         self._negotiator.place(address, signalling_host)
 
     def offer(self) -> bytes:

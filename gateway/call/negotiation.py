@@ -55,6 +55,19 @@ def _hold_of(audio: NegotiatedAudio) -> str:
     return "sendonly" if audio.direction == "recvonly" else "inactive"
 
 
+def offered_address(offer: bytes | None) -> str | None:
+    """The IP address an offer wants audio at, which tells the IP version of the call's media; None when it has none.
+
+    Raises SdpError.
+    """
+    if offer is None:
+        return None
+    streams = (media for media in parse_description(offer).media if media.kind == "audio" and media.port)
+    written = next((media.connection_address for media in streams if media.connection_address), "")
+    address = _as_address(written)
+    return None if address is None or address.is_unspecified else str(address)
+
+
 def audio_format(codec: str) -> TelephoneFormat:
     """The provider's format that carries this codec's payload bytes unchanged."""
     return _FORMATS[codec]

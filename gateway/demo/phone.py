@@ -14,6 +14,7 @@ from gateway.sdp.description import parse_description
 from gateway.sdp.offer_answer import LocalMedia, accept_answer, create_offer
 from gateway.sip.admission import ALLOW
 from gateway.sip.events import CallAnswered, CallEnded, CallRefused, Event
+from gateway.sip.grammar import format_host_port
 from gateway.sip.invite.invitation import Invitation
 from gateway.sip.transport.endpoint import Endpoint
 from gateway.sip.user_agent import UserAgent, UserAgentConfig
@@ -30,7 +31,7 @@ class Phone:
         self._address = address
         self._leg = RtpLeg(address, payload_type=0, telephone_event_payload_type=_TELEPHONE_EVENT)
         config = UserAgentConfig(advertise=lambda flow: flow.local, admit=lambda request, flow, now: ALLOW)
-        self._sip = Endpoint(UserAgent(config, IdSource()), [f"udp://{address}:0"], on_event=self._on_event)
+        self._sip = Endpoint(UserAgent(config, IdSource()), [f"udp://{format_host_port(address, 0)}"], on_event=self._on_event)
         self.answer: bytes | None = None
         self._refusal: str | None = None
         self._call = ""
@@ -52,9 +53,9 @@ class Phone:
         flow = self._sip.flow_to((host, port))
         self._forget_last_call()
         self.dialled_at = time.monotonic()
-        uri = f"sip:{callee}@{host}:{port}"
+        uri = f"sip:{callee}@{format_host_port(host, port)}"
         self._call = self._sip.invite(
-            Invitation(uri, (flow,), from_=f"<sip:caller@{self._address}>", to=f"<{uri}>", body=offer)
+            Invitation(uri, (flow,), from_=f"<sip:caller@{format_host_port(self._address, None)}>", to=f"<{uri}>", body=offer)
         )
         await self.wait_until(lambda: self._has_final_answer, 15)
         if self.answer is None:

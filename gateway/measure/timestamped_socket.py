@@ -14,7 +14,7 @@ def open_socket(address: str) -> socket.socket:
     Linux begins to stamp a moment after the first such socket of the machine is opened; a datagram that arrives before
     is stamped when it is read.
     """
-    opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    opened = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     opened.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     opened.setblocking(False)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from gateway.base.errors import CapacityError
 from gateway.base.ids import IdSource
 from gateway.media.config import StreamConfig
 from gateway.media.pacer import Pacer
 from gateway.media.port import RECEIVE_BYTES, MediaPort, PortHost
-from gateway.media.port_pool import PortPool
+from gateway.media.port_pool import PortPair, PortPool
 from gateway.media.stream import RtpStream
 
 _SOONEST_S = 0.001
@@ -25,17 +26,23 @@ class MediaEngine:
 
     def __init__(
         self,
-        bind_address: str,
+        bind_addresses: str | Sequence[str],
         ports: range,
         *,
         ids: IdSource | None = None,
         quarantine_s: float = 2.0,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        """``ports`` holds every port that may be used, RTCP's included."""
+        """``bind_addresses``: one of each IP version that calls may use, the first one's is the usual.
+
+        ``ports`` holds every port that may be used, RTCP's included; each version has them all.
+        """
+        addresses = (bind_addresses,) if isinstance(bind_addresses, str) else tuple(bind_addresses)
         self.pacer = Pacer()
         self._ids = ids or IdSource()
-        self.pool = PortPool(bind_address, ports, self._ids, quarantine_s=quarantine_s)
+        pools = [PortPool(address, ports, self._ids, quarantine_s=quarantine_s) for address in addresses]
+        self.pool = pools[0]
+        self._pools = {pool.is_ipv6: pool for pool in pools}
         self._loop = loop
         self._host: PortHost | None = None
         self._open: set[MediaPort] = set()
@@ -50,15 +57,19 @@ class MediaEngine:
         on_audio: Callable[[bytes], None],
         on_digit: Callable[[str], None],
         on_drained: Callable[[], None] | None = None,
+        is_ipv6: bool | None = None,
     ) -> MediaPort:
-        """Bind a pair of ports for a call. Raises CapacityError when there is none.
+        """Bind a pair of ports for a call, of the usual IP version or the one asked for.
+
+        Raises CapacityError when there is none.
 
         A call that has yet to answer needs the port first: its ``config`` says no remote address, and the stream is
         updated before the port starts. The callbacks run in the event loop's thread.
         """
         now = time.monotonic()
         stream = RtpStream(config, self._ids, on_audio=on_audio, on_digit=on_digit, on_drained=on_drained)
-        port = MediaPort(self.pool.acquire(now), stream, self._make_host())
+        pair = self._acquire(self.pool.is_ipv6 if is_ipv6 is None else is_ipv6)
+        port = MediaPort(pair, stream, self._make_host())
         self._open.add(port)
         if self._timer is None:
             self._arm(now + ROUND_S)
@@ -76,15 +87,28 @@ class MediaEngine:
         """Ports of live calls: zero when there is none, or something leaks."""
         return len(self._open)
 
+    def _acquire(self, is_ipv6: bool) -> PortPair:
+        pool = self._pools.get(is_ipv6)
+        if pool is None:
+            version = "IPv6" if is_ipv6 else "IPv4"
+            raise CapacityError(f"no RTP over {version}: SIP listens on no address of it; add one to sip.listen")
+        return pool.acquire(time.monotonic())
+
+    def _give_back(self, pair: PortPair) -> None:
+        self._pools[pair.is_ipv6].release(pair, time.monotonic())
+
     def _make_host(self) -> PortHost:
         if self._host is None:
             loop = self._loop or asyncio.get_running_loop()
-            self._host = PortHost(loop, self.pacer, bytearray(RECEIVE_BYTES), self._wake_at, self._release)
+            buffer = bytearray(RECEIVE_BYTES)
+            self._host = PortHost(
+                loop, self.pacer, buffer, self._wake_at, self._release, self._acquire, self._give_back
+            )
         return self._host
 
     def _release(self, port: MediaPort) -> None:
         self._open.discard(port)
-        self.pool.release(port.pair, time.monotonic())
+        self._give_back(port.pair)
         if not self._open:
             self._disarm()
 

@@ -30,6 +30,9 @@ class PortHost:
     make_wake: Callable[[float], None]
     """Asks for a housekeeping round at a time earlier than the next regular one."""
     release: Callable[[MediaPort], None]
+    acquire: Callable[[bool], PortPair]
+    """Binds a pair, of IPv6 when told so. Raises CapacityError."""
+    give_back: Callable[[PortPair], None]
 
 
 class MediaPort:
@@ -39,7 +42,6 @@ class MediaPort:
     """
 
     def __init__(self, pair: PortPair, stream: RtpStream, host: PortHost) -> None:
-        self.pair = pair
         self.stream = stream
         self.send_errors = 0
         """Packets the network stack refused, ICMP answers to earlier ones included."""
@@ -54,10 +56,18 @@ class MediaPort:
         self._paced: Paced | None = None
         self._is_closed = False
         self._view = memoryview(host.buffer)
+        self._watch(pair)
+
+    def _watch(self, pair: PortPair) -> None:
+        self.pair = pair
         self._recvfrom_into = pair.rtp.recvfrom_into
         self._sendto = pair.rtp.sendto
-        host.loop.add_reader(pair.rtp.fileno(), self._receive)
-        host.loop.add_reader(pair.rtcp.fileno(), self._receive_rtcp)
+        self._host.loop.add_reader(pair.rtp.fileno(), self._receive)
+        self._host.loop.add_reader(pair.rtcp.fileno(), self._receive_rtcp)
+
+    def _unwatch(self) -> None:
+        self._host.loop.remove_reader(self.pair.rtp.fileno())
+        self._host.loop.remove_reader(self.pair.rtcp.fileno())
 
     @property
     def local_port(self) -> int:
@@ -68,6 +78,20 @@ class MediaPort:
     def is_closed(self) -> bool:
         """True after ``close``."""
         return self._is_closed
+
+    def speak_ip_of(self, address: str) -> bool:
+        """Be reachable by peers of the IP version of ``address``. True when ``local_port`` is another one by that.
+
+        Only before ``start``. Raises CapacityError when that version has no port.
+        """
+        is_ipv6 = ":" in address
+        if is_ipv6 == self.pair.is_ipv6 or self._paced is not None or self._is_closed:
+            return False
+        pair = self._host.acquire(is_ipv6)
+        self._unwatch()
+        self._host.give_back(self.pair)
+        self._watch(pair)
+        return True
 
     def start(self) -> None:
         """The call is up: RTP leaves from now on without a pause, and the caller's silence is filled in."""
@@ -82,8 +106,7 @@ class MediaPort:
         self._is_closed = True
         if self._paced is not None:
             self._host.pacer.remove(self._paced)
-        self._host.loop.remove_reader(self.pair.rtp.fileno())
-        self._host.loop.remove_reader(self.pair.rtcp.fileno())
+        self._unwatch()
         self._host.release(self)
 
     def handle_timeout(self, now: float) -> float | None:

@@ -25,6 +25,11 @@ class PortPair:
     rtp: socket.socket
     rtcp: socket.socket
 
+    @property
+    def is_ipv6(self) -> bool:
+        """Which of the two IP versions they speak; neither speaks both."""
+        return self.rtp.family == socket.AF_INET6
+
     def close(self) -> None:
         """Close both; a second time does nothing."""
         self.rtp.close()
@@ -41,7 +46,8 @@ class PortPool:
         self.bind_retries = 0
         """Pairs passed over because another program had one of their ports."""
         self._bind_address = bind_address
-        self._family = socket.AF_INET6 if ipaddress.ip_address(bind_address).version == 6 else socket.AF_INET
+        self.is_ipv6 = ipaddress.ip_address(bind_address).version == 6
+        self._family = socket.AF_INET6 if self.is_ipv6 else socket.AF_INET
         self._ports = ports
         self._quarantine_s = quarantine_s
         self._free = deque(_shuffled([port for port in ports if port % 2 == 0 and port + 1 in ports], ids))
@@ -106,6 +112,9 @@ class PortPool:
             raise self._translate(error) from error
         try:
             bound.setblocking(False)
+            if self.is_ipv6:
+                # The same port of IPv4 may belong to another call.
+                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             self._mark_expedited(bound)
             bound.bind((self._bind_address, port))
         except OSError as error:

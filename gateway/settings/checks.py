@@ -43,7 +43,6 @@ def check_together(data: Any) -> list[Finding]:
         _check_placeholders,
         _check_keys,
         _check_shared_networks,
-        _check_listen_families,
         _check_listen_tls,
         _check_ports,
         _check_provider,
@@ -204,17 +203,6 @@ def _check_shared_networks(data: Mapping[str, Any]) -> Iterator[Finding]:
             if owner != name:
                 place = ("trunks", name, "accept_from", index)
                 yield place, f'"{text}" belongs to trunk {owner} already; a source can belong to one trunk only'
-
-
-def _check_listen_families(data: Mapping[str, Any]) -> Iterator[Finding]:
-    # Media is bound once for all calls, and what is bound to one kind does not carry the other.
-    addresses = [(index, address) for index, address in _listen_addresses(data) if index is not None]
-    if all(":" in address.host for _, address in addresses):
-        return
-    for index, address in addresses:
-        if ":" in address.host:
-            text = f"{address} is IPv6 beside IPv4, which is not in this version; write addresses of one kind"
-            yield ("sip", "listen", index), text
 
 
 def _check_listen_tls(data: Mapping[str, Any]) -> Iterator[Finding]:

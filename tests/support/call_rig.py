@@ -92,6 +92,9 @@ class VirtualMedia:
         self.is_started = False
         self.is_closed = False
 
+    def speak_ip_of(self, address: str) -> bool:
+        return False
+
     def start(self) -> None:
         self.is_started = True
         self.stream.start(self._clock())

@@ -78,11 +78,6 @@ def test_a_sound_file_has_none() -> None:
             "sip.listen[1]: udp://127.0.0.1:20010 lies in media.ports; move one of the two",
         ),
         (
-            {"sip": {"listen": ["udp://[::]:5060", "tcp://0.0.0.0:5060"]}},
-            "sip.listen[0]: udp://[::]:5060 is IPv6 beside IPv4, which is not in this version; "
-            "write addresses of one kind",
-        ),
-        (
             {"inworld": {"api_key": "", "url": "wss://eu.example.net/x"}},
             "inworld.url: is set, but with an empty api_key the embedded emulator answers; "
             "give api_key a value, or remove the url",
