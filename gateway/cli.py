@@ -49,7 +49,11 @@ def serve(config: ConfigOption, log_level: LogLevel = "info") -> None:
 @app.command()
 def check(config: ConfigOption) -> None:
     """Read a settings file and report every fault in it at once (exit 2)."""
+    from gateway.trunks.certificates import certificate_findings
+
     settings = _load(config)
+    for finding in certificate_findings(settings):
+        print(f"{config}: warning: {finding}", file=sys.stderr)
     agents, routes = ", ".join(settings.agents), len(settings.routes)
     provider = "the embedded emulator" if settings.inworld.uses_embedded_emulator else settings.inworld.url
     print(f"{config}: no faults. Agents: {agents}. Routes: {routes}. Calls are answered by {provider}.")

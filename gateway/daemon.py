@@ -36,7 +36,7 @@ from gateway.sip.transport.endpoint import Endpoint
 from gateway.sip.transport.listen_url import ListenUrl
 from gateway.sip.transport.local_address import LocalAddresses
 from gateway.sip.user_agent import UserAgent, UserAgentConfig
-from gateway.trunks.tls_identities import TlsIdentities
+from gateway.trunks.certificates import Certificates, certificate_findings
 
 DRAIN_LIMIT_S = 3.0
 """How long the ends of calls (BYE and its 200, provider sockets) may take at shutdown."""
@@ -70,6 +70,7 @@ class Gateway:
         settings = self.settings
         check_agents(settings)
         addresses = self._addresses = AdvertisedAddresses(settings)
+        self._certificates = Certificates(settings)
         provider = await self._provider()
         ports = settings.media.ports
         self.media = MediaEngine(_media_bind_addresses(settings), range(ports.first, ports.last + 1), ids=self._ids)
@@ -82,12 +83,11 @@ class Gateway:
             hears=self.directory.hears,
             user_agent=f"inworld-sip-gateway/{__version__}",
         )
-        self._tls = TlsIdentities(settings)
         self.sip = Endpoint(
             UserAgent(config, self._ids),
             [str(address) for address in settings.sip.listen],
             on_event=self.directory.handle_sip_event,
-            tls=self._tls.contexts,
+            tls=self._certificates.contexts,
         )
         self.assembly = CallAssembly(
             settings,
@@ -106,7 +106,7 @@ class Gateway:
         self._stack.push_async_callback(self.sip.stop)
         await self._start_control()
         self._watch_tables()
-        self._log_tls(self._tls.findings())
+        self._tell_of_certificates()
         self._tell_what_serves()
 
     async def _provider(self) -> ProviderEndpoint:
@@ -154,6 +154,10 @@ class Gateway:
         self.metrics.watch_counters("gateway_sip_user_agent", "The user agent's counters", agent.stats)
         self.metrics.watch_counters("gateway_sip_transport", "The SIP sockets' counters", self.sip.stats)
 
+    def _tell_of_certificates(self) -> None:
+        for finding in certificate_findings(self.settings):
+            self._log.warning("certificate", finding=finding)
+
     def _tell_what_serves(self) -> None:
         inworld = self.settings.inworld
         answers = "the embedded emulator" if inworld.uses_embedded_emulator else f"Inworld at {inworld.url}"
@@ -166,10 +170,6 @@ class Gateway:
             control=f"http://{self.control.address}",
             call=f"sip:agent@{_address_to_dial(self.sip.listening)}",
         )
-
-    def _log_tls(self, findings: Sequence[str]) -> None:
-        for finding in findings:
-            self._log.warning("certificate", finding=finding)
 
     def reload(self, settings: Settings) -> list[str]:
         """Takes new settings for calls to come; answers with the keys that need a restart and were left as they are."""
@@ -186,7 +186,9 @@ class Gateway:
         provider = self._real_provider(settings) if is_real else None
         self.settings = settings
         self._addresses.apply(settings)
-        self._log_tls(self._tls.apply(settings))
+        for fault in self._certificates.apply(settings):
+            self._log.error("certificate not taken, the one in use stays", fault=fault)
+        self._tell_of_certificates()
         self.directory.apply(settings)
         self.assembly.apply(settings, provider)
         return fixed

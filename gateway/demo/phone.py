@@ -31,7 +31,9 @@ class Phone:
         self._address = address
         self._leg = RtpLeg(address, payload_type=0, telephone_event_payload_type=_TELEPHONE_EVENT)
         config = UserAgentConfig(advertise=lambda flow: flow.local, admit=lambda request, flow, now: ALLOW)
-        self._sip = Endpoint(UserAgent(config, IdSource()), [f"udp://{format_host_port(address, 0)}"], on_event=self._on_event)
+        self._sip = Endpoint(
+            UserAgent(config, IdSource()), [f"udp://{format_host_port(address, 0)}"], on_event=self._on_event
+        )
         self.answer: bytes | None = None
         self._refusal: str | None = None
         self._call = ""
@@ -55,7 +57,9 @@ class Phone:
         self.dialled_at = time.monotonic()
         uri = f"sip:{callee}@{format_host_port(host, port)}"
         self._call = self._sip.invite(
-            Invitation(uri, (flow,), from_=f"<sip:caller@{format_host_port(self._address, None)}>", to=f"<{uri}>", body=offer)
+            Invitation(
+                uri, (flow,), from_=f"<sip:caller@{format_host_port(self._address, None)}>", to=f"<{uri}>", body=offer
+            )
         )
         await self.wait_until(lambda: self._has_final_answer, 15)
         if self.answer is None:

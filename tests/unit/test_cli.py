@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway import __version__
+from tests.support.certificates import Authority
 from tests.support.network import free_tcp_port
 
 GATEWAY = [sys.executable, "-m", "gateway"]
@@ -34,6 +35,19 @@ def test_check_passes_the_shipped_file_and_says_who_answers() -> None:
     done = run("check", "--config", "config/local.yaml", INWORLD_API_KEY="")
     assert done.returncode == 0
     assert "the embedded emulator" in done.stdout
+
+
+def test_check_warns_of_a_certificate_that_has_expired(tmp_path: Path) -> None:
+    pair = Authority(tmp_path).issue("DNS:gw.example", end="20210101000000Z", file="gw")
+    path = tmp_path / "gateway.yaml"
+    path.write_text(
+        "inworld: {api_key: ''}\ntrunks: {lan: {accept_from: [10.0.0.0/8]}}\n"
+        "routes: [{agent: desk}]\nagents: {desk: {}}\n"
+        f"sip: {{listen: ['tls://0.0.0.0:5061'], tls: {{certificate: gw.pem, key: {pair.key.name}}}}}\n"
+    )
+    done = run("check", "--config", str(path))
+    assert done.returncode == 0
+    assert "gw.pem: certificate has expired; renew it" in done.stderr
 
 
 def test_check_reports_every_fault_with_its_line_and_exits_with_2(tmp_path: Path) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import shutil
+import ssl
 import weakref
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,6 +16,7 @@ from gateway.base.errors import GatewayError, SettingsError
 from gateway.daemon import Gateway
 from gateway.demo.phone import Phone
 from gateway.emulator.scenario import Scenario
+from tests.support.certificates import Authority, Pair
 from tests.support.stage import NOTHING, Stage, leftovers, settings_with
 
 
@@ -137,3 +141,36 @@ async def test_the_embedded_emulator_answers_when_there_is_no_key() -> None:
     finally:
         await gateway.stop()
         await phone.stop()
+
+
+async def test_a_reload_takes_the_certificate_that_lies_there_by_then(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    mine = Pair(tmp_path / "gw.pem", tmp_path / "gw.key")
+
+    def install(name: str) -> None:
+        issued = authority.issue(f"DNS:{name}")
+        shutil.copy(issued.certificate, mine.certificate)
+        shutil.copy(issued.key, mine.key)
+
+    async def shown_name(port: int) -> str:
+        context = ssl.create_default_context(cafile=str(authority.ca))
+        context.check_hostname = False
+        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        certificate = writer.get_extra_info("peercert")
+        writer.close()
+        return str(certificate["subjectAltName"][0][1])
+
+    install("old.example")
+    sip = {
+        "listen": ["udp://127.0.0.1:0", "tls://127.0.0.1:0"],
+        "tls": {"certificate": str(mine.certificate), "key": str(mine.key)},
+    }
+    async with Stage(sip=sip) as stage:
+        port = stage.gateway.sip.port("tls")
+        assert await shown_name(port) == "old.example"
+        install("new.example")
+        assert stage.gateway.reload(stage.gateway.settings) == []
+        assert await shown_name(port) == "new.example"
+        mine.key.write_text("nothing")
+        stage.gateway.reload(stage.gateway.settings)
+        assert await shown_name(port) == "new.example", "a bad file changes nothing"

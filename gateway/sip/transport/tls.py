@@ -87,11 +87,14 @@ class TlsContexts:
         return found
 
     def reload(self, server: ServerIdentity | None, clients: Mapping[str, ClientIdentity]) -> list[str]:
-        """Read every file again. What cannot be used is told, and what was in use before stays in its place."""
+        """Read every file again. What cannot be used is told, and what was in use before stays in its place.
+
+        So it does without ``server``: whoever listens needs something to show.
+        """
         faults: list[str] = []
         old, built = self._built, _Built()
         try:
-            built.server = None if server is None else _server_context(server)
+            built.server = old.server if server is None else _server_context(server)
         except TlsFileError as error:
             faults.append(f"sip.tls: {error}")
             built.server = old.server

@@ -12,7 +12,7 @@ import pytest
 from gateway.base.errors import CapacityError
 from gateway.media.engine import MediaEngine
 from tests.support.media_edge import EdgeRig, agreed, edge_rig
-from tests.support.rtp_caller import speech
+from tests.support.rtp_caller import Ear, speech
 from tests.support.waiting import until
 
 ITEM = ("resp", "item")
@@ -121,3 +121,20 @@ async def test_the_loop_is_left_alone_while_there_is_no_call(rig: EdgeRig) -> No
     rig.open(None).close()
     await asyncio.sleep(0)
     assert rig.engine._timer is None
+
+
+async def test_each_call_gets_sockets_of_its_ip_version_and_the_same_ports_serve_both() -> None:
+    engine = MediaEngine(["127.0.0.1", "::1"], range(42_100, 42_102))
+    ear = Ear()
+    given = {"on_audio": ear.hear, "on_digit": ear.digits.append}
+    usual, six = engine.open(agreed(None), **given), engine.open(agreed(None), **given, is_ipv6=True)
+    assert [port.pair.rtp.getsockname()[0] for port in (usual, six)] == ["127.0.0.1", "::1"]
+    assert usual.local_port == six.local_port
+    engine.close()
+
+
+async def test_an_ip_version_that_is_not_spoken_is_refused_with_the_remedy(rig: EdgeRig) -> None:
+    ear = Ear()
+    with pytest.raises(CapacityError, match=r"IPv6.*sip\.listen"):
+        rig.engine.open(agreed(None), on_audio=ear.hear, on_digit=ear.digits.append, is_ipv6=True)
+    assert (rig.engine.open_ports, rig.engine.pool.in_use) == (0, 0)

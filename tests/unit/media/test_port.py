@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from gateway.base.errors import CapacityError
+from gateway.base.ids import IdSource
+from gateway.media.engine import MediaEngine
 from gateway.media.port import RECEIVE_BYTES
 from gateway.media.send.playout import ItemHeard
 from tests.support.media_edge import EdgeRig, agreed, edge_rig
-from tests.support.rtp_caller import speech
+from tests.support.rtp_caller import Ear, speech
 from tests.support.waiting import until
 
 ITEM = ("resp", "item")
@@ -154,3 +158,31 @@ async def test_a_call_may_close_its_port_from_within_its_own_callback(rig: EdgeR
     await asyncio.sleep(0.03)
     assert len(heard) == 1
     assert port.faults == 0
+
+
+async def test_a_call_whose_peer_turns_out_to_speak_the_other_ip_version_changes_sockets() -> None:
+    engine = MediaEngine(["127.0.0.1", "::1"], range(42_200, 42_204), ids=IdSource(5))
+    ear = Ear()
+    port = engine.open(agreed(None), on_audio=ear.hear, on_digit=ear.digits.append)
+    assert not port.speak_ip_of("192.0.2.1")
+    old = port.pair
+    assert port.speak_ip_of("2001:db8::1")
+    assert (port.pair.is_ipv6, old.rtp.fileno(), engine.pool.in_use) == (True, -1, 0)
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as peer:
+        peer.sendto(b"early", ("::1", port.local_port))
+        await until(lambda: port.early_datagrams == 1)
+    port.start()
+    assert not port.speak_ip_of("192.0.2.1"), "too late"
+    port.close()
+    assert engine.open_ports == 0
+    engine.close()
+
+
+async def test_a_version_without_ports_leaves_the_call_as_it_was(rig: EdgeRig) -> None:
+    port = rig.open(None)
+    with pytest.raises(CapacityError):
+        port.speak_ip_of("2001:db8::1")
+    assert not port.pair.is_ipv6
+    phone = rig.telephone()
+    phone.send(phone.caller.audio(), port)
+    await until(lambda: port.early_datagrams == 1)

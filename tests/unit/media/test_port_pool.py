@@ -136,3 +136,10 @@ def test_packets_ask_for_the_service_of_telephone_audio(taken: list[PortPair]) -
     pair = pool(range(41_000, 41_010)).acquire(0.0)
     taken.append(pair)
     assert pair.rtp.getsockopt(socket.IPPROTO_IP, socket.IP_TOS) == 0xB8
+
+
+def test_the_same_ports_serve_both_ip_versions_at_once(taken: list[PortPair]) -> None:
+    six, four = pool(range(41_100, 41_102), address="::"), pool(range(41_100, 41_102), address="0.0.0.0")
+    taken += [six.acquire(0.0), four.acquire(0.0)]
+    assert [pair.is_ipv6 for pair in taken] == [True, False]
+    assert [pair.port for pair in taken] == [41_100, 41_100]
