@@ -16,6 +16,8 @@ from gateway.base.ids import IdSource
 from gateway.base.redact import Secret
 from gateway.call.addresses import AdvertisedAddresses
 from gateway.call.assembly import CallAssembly
+from gateway.call.desk import CallDesk
+from gateway.call.dialer import Dialer
 from gateway.call.directory import CallDirectory
 from gateway.call.event_sinks import MeteredEvents, log_event
 from gateway.call.journal import EventSink
@@ -35,8 +37,10 @@ from gateway.sip.grammar import format_host_port
 from gateway.sip.transport.endpoint import Endpoint
 from gateway.sip.transport.listen_url import ListenUrl
 from gateway.sip.transport.local_address import LocalAddresses
+from gateway.sip.transport.resolver import Resolver
 from gateway.sip.user_agent import UserAgent, UserAgentConfig
 from gateway.trunks.certificates import Certificates, certificate_findings
+from gateway.trunks.outbound import OutboundTrunks
 
 DRAIN_LIMIT_S = 3.0
 """How long the ends of calls (BYE and its 200, provider sockets) may take at shutdown."""
@@ -101,6 +105,7 @@ class Gateway:
             records=self.records,
         )
         self.directory.attach(self.sip, self.assembly)
+        self._prepare_to_dial(addresses)
         with _naming("sip.listen", ", ".join(map(str, settings.sip.listen))):
             await self.sip.start()
         self._stack.push_async_callback(self.sip.stop)
@@ -108,6 +113,38 @@ class Gateway:
         self._watch_tables()
         self._tell_of_certificates()
         self._tell_what_serves()
+
+    def _prepare_to_dial(self, addresses: AdvertisedAddresses) -> None:
+        self.trunks = OutboundTrunks(
+            self.settings.trunks,
+            resolver=self._make_resolver(),
+            flow_to=self.sip.flow_to,
+            transports=lambda: {"tcp", "tls", *(url.transport for url in self.sip.listening)},
+            own_host=lambda flow: addresses.signalling(flow)[0],
+        )
+        dialer = self._dialer = self.directory.dialer = Dialer(
+            self.settings,
+            trunks=self.trunks,
+            signalling=self.sip,
+            assembly=self.assembly,
+            calls=self.directory.calls,
+            capacity=self.directory.capacity,
+            media_address=addresses.media,
+            logger=self._log,
+        )
+        self._stack.push_async_callback(dialer.close)
+        self.desk = CallDesk(
+            dialer=dialer,
+            calls=self.directory.calls,
+            records=self.records,
+            is_draining=lambda: self.directory.is_draining,
+        )
+
+    def _make_resolver(self) -> Resolver:
+        dns = self.settings.sip.dns
+        servers = [(server.host, server.port) for server in dns.servers]
+        versions = {6 if ":" in address.host else 4 for address in self.settings.sip.listen}
+        return Resolver(servers or None, dns.timeout_s, sorted(versions))
 
     async def _provider(self) -> ProviderEndpoint:
         inworld = self.settings.inworld
@@ -124,13 +161,18 @@ class Gateway:
 
     async def _start_control(self) -> None:
         # Imported here: it costs half of the time to start, and SIP is listening by now.
-        from gateway.control.server import ControlServer, build_app  # noqa: PLC0415
+        from gateway.control.app import ControlApp  # noqa: PLC0415
+        from gateway.control.server import ControlServer  # noqa: PLC0415
 
         address = self.settings.control.listen
-        app = build_app(
-            self.metrics, not_ready=self.directory.why_not_ready, serves_metrics=self.settings.control.metrics
+        self._rest = ControlApp(
+            self.settings,
+            desk=self.desk,
+            metrics=self.metrics,
+            not_ready=self.directory.why_not_ready,
+            logger=self._log,
         )
-        self.control = ControlServer(app, host=address.host, port=address.port)
+        self.control = ControlServer(self._rest.app, host=address.host, port=address.port, on_stop=self._rest.close)
         with _naming("control.listen", str(address)):
             await self.control.start()
         self._stack.push_async_callback(self.control.stop)
@@ -191,6 +233,9 @@ class Gateway:
         self._tell_of_certificates()
         self.directory.apply(settings)
         self.assembly.apply(settings, provider)
+        self._dialer.apply(settings)
+        self.trunks.apply(settings.trunks)
+        self._rest.apply(settings)
         return fixed
 
     async def stop(self) -> None:

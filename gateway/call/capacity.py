@@ -48,6 +48,7 @@ class Capacity:
         if rule is not None:
             no_capacity = sip_cause(EndReason.NO_CAPACITY)
             raise NotTaken(no_capacity.status, no_capacity.text, rule, no_capacity.retry_after_s)
-        limit = self._settings.trunks[trunk].max_calls
+        known = self._settings.trunks.get(trunk)
+        limit = known.max_calls if known is not None else None
         if limit is not None and self._live.on_trunk(trunk) >= limit:
             raise NotTaken(sip_cause(EndReason.BUSY).status, "Busy Here", "trunks.max_calls")

@@ -9,6 +9,7 @@ from gateway.base.errors import CapacityError, RemoteProtocolError
 from gateway.call.assembly import CallAssembly, Caller
 from gateway.call.call import Call
 from gateway.call.capacity import Capacity, NotTaken
+from gateway.call.dialer import Dialer
 from gateway.call.inbound import InboundCall
 from gateway.call.legs import Signalling
 from gateway.call.live_calls import LiveCalls
@@ -28,11 +29,13 @@ from gateway.sip.events import (
     CallConfirmed,
     CallEnded,
     CallOffered,
+    CallRedirected,
     CallRefused,
     CallReoffered,
     CallRinging,
     EndCause,
     Event,
+    HopFailed,
     ReofferAnswered,
     ReofferRefused,
     RequestRefused,
@@ -70,6 +73,8 @@ class CallDirectory:
         self._trunks = trunk_table(settings.trunks)
         self._refusals = RefusalLog(logger)
         self.calls = LiveCalls(metrics=metrics, logger=logger, clock=clock)
+        self.dialer: Dialer | None = None
+        """Places calls; without one, nobody can order any."""
         self.is_draining = False
 
     def attach(self, signalling: Signalling, assembly: CallAssembly) -> None:
@@ -130,6 +135,8 @@ class CallDirectory:
                 self._with(event.call, lambda call: _tell_of_setup_and_end(call, event, now))
             case CallReoffered() | ReofferAnswered() | ReofferRefused():
                 self._with(event.call, lambda call: _tell_of_offers(call, event, now))
+            case CallRedirected() | HopFailed():
+                self._choose_other_way(event)
             case _:
                 pass
 
@@ -137,6 +144,15 @@ class CallDirectory:
         call = self.calls.of_sip_call(sip_call)
         if call is not None:
             self.calls.run(call, step)
+
+    def _choose_other_way(self, event: CallRedirected | HopFailed) -> None:
+        if self.dialer is None:
+            return
+        call = self.calls.of_sip_call(event.call)
+        if isinstance(event, HopFailed):
+            self.dialer.hop_failed(event)
+        elif isinstance(call, OutboundCall):
+            self.dialer.redirected(call, event)
 
     def _offered(self, event: CallOffered, now: float) -> None:
         caller = _caller_of(event)
@@ -208,12 +224,12 @@ def _tell_of_setup_and_end(
             call.reoffer_confirmed(body, now)
         case InboundCall(), CallConfirmed(body=body):
             call.confirmed(body, now)
-        case OutboundCall(), CallRinging(status=status, body=body):
-            call.progressed(status, "", body, now)
+        case OutboundCall(), CallRinging(status=status, reason=reason, body=body):
+            call.progressed(status, reason, body, now)
         case OutboundCall(), CallAnswered(body=body):
             call.answered(body, now)
-        case OutboundCall(), CallRefused(status=status, reason=reason):
-            call.refused(status, reason, (), now)
+        case OutboundCall(), CallRefused(status=status, reason=reason, headers=headers):
+            call.refused(status, reason, headers, now)
         case _, CallCancelled():
             call.end(EndReason.CANCELLED, now, is_gone=True)
         case _, CallEnded(cause=cause, headers=headers):

@@ -8,35 +8,7 @@ import socket
 from collections.abc import Callable, Iterator
 
 import uvicorn
-from fastapi import FastAPI, Response
-from fastapi.responses import JSONResponse
-
-from gateway import __version__
-from gateway.observability.metrics import Metrics
-
-
-def build_app(metrics: Metrics, *, not_ready: Callable[[], str | None], serves_metrics: bool) -> FastAPI:
-    """The routes. ``not_ready`` answers why new calls would be refused, or None when they would be taken."""
-    app = FastAPI(title="Inworld SIP gateway", version=__version__)
-
-    @app.get("/healthz", summary="The process is alive")
-    async def healthz() -> dict[str, str]:
-        return {"status": "ok", "version": __version__}
-
-    @app.get("/readyz", summary="New calls would be taken", responses={503: {"description": "They would not"}})
-    async def readyz() -> JSONResponse:
-        reason = not_ready()
-        if reason is None:
-            return JSONResponse({"status": "ready"})
-        return JSONResponse({"status": "not ready", "reason": reason}, status_code=503)
-
-    if serves_metrics:
-
-        @app.get("/metrics", summary="Prometheus metrics", response_class=Response)
-        async def read_metrics() -> Response:
-            return Response(metrics.render(), media_type=metrics.content_type)
-
-    return app
+from fastapi import FastAPI
 
 
 class _EmbeddedServer(uvicorn.Server):
@@ -50,8 +22,10 @@ class _EmbeddedServer(uvicorn.Server):
 class ControlServer:
     """Serves an app on one address. ``start`` raises OSError when the address cannot be had."""
 
-    def __init__(self, app: FastAPI, *, host: str, port: int) -> None:
+    def __init__(self, app: FastAPI, *, host: str, port: int, on_stop: Callable[[], None] = lambda: None) -> None:
+        """``on_stop`` ends what would keep requests open: streams."""
         self._app = app
+        self._on_stop = on_stop
         self._address = (host, port)
         self._server: _EmbeddedServer | None = None
         self._task: asyncio.Task[None] | None = None
@@ -85,6 +59,7 @@ class ControlServer:
         """Stops accepting, lets open requests finish for two seconds, closes. Safe to call twice."""
         if self._server is None or self._task is None:
             return
+        self._on_stop()
         self._server.should_exit = True
         await asyncio.gather(self._task, return_exceptions=True)
         self._server = self._task = None

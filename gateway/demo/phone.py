@@ -1,4 +1,4 @@
-"""The demo's telephone: it calls the gateway, speaks, listens, presses keys and notices being hung up on."""
+"""The demo's telephone: it calls or is called, speaks, listens, presses keys and notices being hung up on."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from gateway.demo.rtp_leg import Heard, RtpLeg, Sent
 from gateway.measure import g711
 from gateway.measure.listening import VOICE_DBFS, level_dbfs
 from gateway.sdp.description import parse_description
-from gateway.sdp.offer_answer import LocalMedia, accept_answer, create_offer
+from gateway.sdp.offer_answer import LocalMedia, accept_answer, answer_offer, create_offer
 from gateway.sip.admission import ALLOW
-from gateway.sip.events import CallAnswered, CallEnded, CallRefused, Event
+from gateway.sip.events import CallAnswered, CallCancelled, CallEnded, CallOffered, CallRefused, CallReoffered, Event
 from gateway.sip.grammar import format_host_port
 from gateway.sip.invite.invitation import Invitation
 from gateway.sip.transport.endpoint import Endpoint
@@ -39,6 +39,10 @@ class Phone:
         self._call = ""
         self.dialled_at = self.answered_at = 0.0
         self.ended_at: float | None = None
+        self.offered: CallOffered | None = None
+        """The call that has come in."""
+        self.is_cancelled = False
+        """The caller gave up before the receiver was lifted."""
 
     async def start(self) -> None:
         """Opens its SIP port."""
@@ -51,7 +55,7 @@ class Phone:
 
     async def dial(self, host: str, port: int, callee: str = "agent") -> None:
         """Calls somebody there and returns when it was answered. Raises TimeoutError, or RuntimeError when refused."""
-        offer = create_offer(LocalMedia(address=self._address, port=self._leg.port, session_id=1, codecs=("PCMU",)))
+        offer = create_offer(self._local)
         flow = self._sip.flow_to((host, port))
         self._forget_last_call()
         self.dialled_at = time.monotonic()
@@ -64,9 +68,42 @@ class Phone:
         await self.wait_until(lambda: self._has_final_answer, 15)
         if self.answer is None:
             raise RuntimeError(f"the gateway refused the call: {self._refusal}")
-        local = LocalMedia(address=self._address, port=self._leg.port, session_id=1, codecs=("PCMU",))
-        audio = accept_answer(local, parse_description(self.answer))
+        audio = accept_answer(self._local, parse_description(self.answer))
         self._leg.start((audio.remote_address, audio.remote_port))
+
+    @property
+    def uri(self) -> str:
+        """Where it can be called."""
+        return f"sip:phone@{self._address}:{self._sip.port('udp')}"
+
+    async def wait_offered(self, limit_s: float = 5) -> CallOffered:
+        """Waits until somebody calls. Raises TimeoutError."""
+        await self.wait_until(lambda: self.offered is not None, limit_s)
+        assert self.offered is not None
+        return self.offered
+
+    def ring(self) -> None:
+        """Rings."""
+        self._sip.ring(self._call)
+
+    def accept(self) -> None:
+        """Picks the receiver up."""
+        assert self.offered is not None
+        self._sip.answer(self._call, self._take_offer(self.offered))
+        self.answered_at = time.monotonic()
+
+    def refuse(self, status: int, reason: str | None = None, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        """Says no."""
+        self._sip.reject(self._call, status, reason, headers)
+
+    @property
+    def _local(self) -> LocalMedia:
+        return LocalMedia(address=self._address, port=self._leg.port, session_id=1, codecs=("PCMU",))
+
+    def _take_offer(self, offered: CallOffered) -> bytes:
+        body, audio = answer_offer(parse_description(offered.offer or b""), self._local)
+        self._leg.start((audio.remote_address, audio.remote_port))
+        return body
 
     def _forget_last_call(self) -> None:
         self.answer = self._refusal = self.ended_at = None
@@ -81,6 +118,13 @@ class Phone:
 
     def _on_event(self, event: Event) -> None:
         match event:
+            case CallOffered():
+                self.offered, self._call = event, event.call
+            case CallReoffered(call=call, offer=bytes(offer)):
+                self._sip.answer_offer(call, answer_offer(parse_description(offer), self._local)[0])
+            case CallCancelled():
+                self.is_cancelled = True
+                self.ended_at = time.monotonic()
             case CallAnswered(body=body):
                 self.answered_at = time.monotonic()
                 self.answer = body

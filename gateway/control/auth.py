@@ -1,0 +1,96 @@
+"""Who may do what by REST: bearer tokens (RFC 6750) and three roles, each with all the rights of the one before."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from gateway.control.problems import Problem
+from gateway.settings.schema.node import KeySettings
+
+_REALM = 'Bearer realm="gateway"'
+
+
+class Role(enum.IntEnum):
+    """What a key may do; a higher one may do everything a lower one may."""
+
+    VIEWER = 1
+    """Sees calls, their events and trunks."""
+    OPERATOR = 2
+    """Places, holds, transfers and ends calls."""
+    ADMIN = 3
+    """Everything, such as registering a trunk anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever sent a request: the name of the key it came with."""
+
+    name: str
+    role: Role
+
+
+class KeyRing:
+    """The keys of the settings. A token is compared with every one of them, in a time that says nothing."""
+
+    def __init__(self, keys: Sequence[KeySettings]) -> None:
+        self.apply(keys)
+
+    def apply(self, keys: Sequence[KeySettings]) -> None:
+        """These keys from now on. One with an empty token is switched off."""
+        self._keys = [
+            (hashlib.sha256(key.token.reveal().encode()).digest(), Caller(key.name, Role[key.role.upper()]))
+            for key in keys
+            if key.token
+        ]
+
+    @property
+    def is_empty(self) -> bool:
+        """No key: the REST API is closed."""
+        return not self._keys
+
+    def identify(self, token: str) -> Caller | None:
+        """Whose token it is."""
+        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        found = None
+        for known, caller in self._keys:
+            if hmac.compare_digest(known, digest):
+                found = caller
+        return found
+
+
+_bearer = HTTPBearer(auto_error=False, description="The token of one of `control.keys`.")
+Presented = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+Authorizer = Callable[[Presented], Awaitable[Caller]]
+
+
+def require(keys: KeyRing, role: Role) -> Authorizer:
+    """A dependency: the caller, when it may do what ``role`` may; else 401, 403 or, without any key, 403."""
+
+    async def authorize(presented: Presented) -> Caller:
+        if keys.is_empty:
+            remedy = "no control.keys are set, so the REST API is closed; add {name: …, token: …, role: operator}"
+            raise Problem(403, "no_keys_configured", remedy)
+        if presented is None:
+            headers = {"WWW-Authenticate": _REALM}
+            raise Problem(401, "token_missing", "send Authorization: Bearer with a token", headers=headers)
+        caller = keys.identify(presented.credentials)
+        if caller is None:
+            headers = {"WWW-Authenticate": f'{_REALM}, error="invalid_token"'}
+            raise Problem(401, "token_unknown", "no key has this token", headers=headers)
+        if caller.role < role:
+            headers = {"WWW-Authenticate": f'{_REALM}, error="insufficient_scope"'}
+            detail = f"this takes the role {role.name.lower()}; key {caller.name} is {caller.role.name.lower()}"
+            raise Problem(403, "role_too_low", detail, headers=headers)
+        return caller
+
+    return authorize

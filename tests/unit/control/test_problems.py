@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import json
+
+from gateway.control.problems import Fault, Problem, describe, problem_response
+
+
+def test_a_problem_says_what_where_and_by_which_rule() -> None:
+    faults = [Fault(where="body.to", what="Field required")]
+    problem = Problem(503, "node.max_calls", "full", headers={"Retry-After": "5"}, faults=faults)
+    response = problem_response(problem, "/v1/calls")
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["retry-after"] == "5"
+    assert json.loads(bytes(response.body)) == {
+        "type": "about:blank",
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": "full",
+        "rule": "node.max_calls",
+        "instance": "/v1/calls",
+        "faults": [{"where": "body.to", "what": "Field required"}],
+    }
+
+
+def test_a_route_describes_its_problems() -> None:
+    assert describe(404)[404]["content"]["application/problem+json"]["schema"]["$ref"].endswith("ProblemDocument")
