@@ -81,11 +81,14 @@ class Gateway:
         self._stack.callback(self.media.close)
         self.directory = CallDirectory(settings, metrics=self.metrics, logger=self._log)
         self._stack.callback(self.directory.close)
+        timer = settings.sip.session_timer
         config = UserAgentConfig(
             advertise=addresses.signalling,
             admit=self.directory.admit,
             hears=self.directory.hears,
             user_agent=f"inworld-sip-gateway/{__version__}",
+            session_expires_s=timer.interval_s if timer is not None else 0,
+            min_se_s=timer.minimum_s if timer is not None else 0,
         )
         self.sip = Endpoint(
             UserAgent(config, self._ids),

@@ -51,6 +51,7 @@ _END_REASONS = {
     EndCause.BYE: EndReason.CALLER_HUNG_UP,
     EndCause.ACK_TIMEOUT: EndReason.ERROR,
     EndCause.RING_LIMIT: EndReason.NO_ANSWER,
+    EndCause.REPLACED: EndReason.TRANSFERRED,
 }
 """How signalling's causes are called here; every other one is an error of the line."""
 

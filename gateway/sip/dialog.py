@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -38,6 +39,14 @@ class Dialog:
     remote_cseq: int | None = None
     contact_user: str | None = None
     """User part of our Contact in this dialog; None: the user agent's own."""
+    is_negotiated: bool = False
+    """A first exchange of offer and answer is complete: UPDATE may begin another (RFC 3311 §5.1)."""
+    local_session: bytes = b""
+    """The session description of ours that is in force: a refresh repeats it (RFC 4028 §7.4)."""
+    remote_session: bytes = b""
+    """The peer's."""
+    remote_rseq: int | None = None
+    """The last reliable provisional response that was acknowledged (RFC 3262 §4)."""
 
     def __post_init__(self) -> None:
         request_path(self.target, self.route_set)  # a route set that cannot be followed opens no dialog
@@ -82,7 +91,21 @@ class Dialog:
             route_set=tuple(reversed(_record_routes(response))),
             flow=flow,
             local_cseq=invite.cseq.number,
+            local_session=invite.body,
         )
+
+    def confirm(self, response: Response) -> None:
+        """The 2xx that makes an early dialog a full one: route set and target are its own (RFC 3261 §13.2.2.4).
+
+        The sequence number goes on: a PRACK or UPDATE has used some already.
+        """
+        self.target = _contact_or(response, self.target)
+        self.route_set = tuple(reversed(_record_routes(response)))
+        request_path(self.target, self.route_set)
+
+    def contact(self, identity: Identity) -> str:
+        """Our Contact in this dialog: ``sips:`` where the peer's target is (RFC 3261 §8.1.1.8)."""
+        return identity.contact(self.flow, user=self.contact_user, is_sips=self.target.startswith("sips:"))
 
     def make_request(
         self,
@@ -133,6 +156,11 @@ class Dialog:
     def refresh_target(self, message: Request | Response) -> None:
         """A re-INVITE, or its 2xx, may move the remote target (RFC 3261 §12.2.1.2, §12.2.2)."""
         self.target = contact_uri(message) or self.target
+
+    def try_refresh_target(self, response: Response) -> None:
+        """The same for an answer, which nobody refuses: a senseless Contact moves nothing."""
+        with contextlib.suppress(SipParseError):
+            self.refresh_target(response)
 
 
 def contact_uri(message: Request | Response) -> str | None:

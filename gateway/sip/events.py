@@ -37,6 +37,12 @@ class EndCause(enum.Enum):
     """Nobody gave a final answer within the configured ringing time."""
     NO_ANSWER = "no_answer"
     """Nobody answered within the ringing time that this call was given: as 408 or 480 would say."""
+    SESSION_EXPIRED = "session_expired"
+    """The session timer ran out: nobody refreshed the session, or no refresh got through (RFC 4028 §10)."""
+    PRACK_TIMEOUT = "prack_timeout"
+    """Our reliable provisional answer was repeated for 64*T1 and no PRACK came; the INVITE got 504 (RFC 3262 §3)."""
+    REPLACED = "replaced"
+    """A call that was answered took this one's place (RFC 3891 §3)."""
 
 
 class HopFault(enum.Enum):
@@ -62,6 +68,8 @@ class CallOffered:
     flow: Flow
     offer: bytes | None
     admission: Allow = ALLOW
+    replaces: str | None = None
+    """The call of ours that this one shall take the place of (RFC 3891). It ends when this one is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,11 @@ class CallConfirmed:
 
 @dataclass(frozen=True, slots=True)
 class CallReoffered:
-    """A re-INVITE waits for ``answer_offer`` or ``refuse_offer``. ``offer`` None: our 2xx makes the offer."""
+    """The peer wants to change the session: ``answer_offer`` or ``refuse_offer`` is waited for.
+
+    It came in a re-INVITE, an UPDATE (before the answer of the call, too) or a PRACK. ``offer`` None: our 2xx to the
+    re-INVITE makes the offer. In an UPDATE or PRACK the answer is due within 15 s.
+    """
 
     call: str
     offer: bytes | None
@@ -93,14 +105,18 @@ class CallReoffered:
 
 @dataclass(frozen=True, slots=True)
 class ReofferCancelled:
-    """The peer took its re-INVITE back before we answered. The call goes on as it was (RFC 3261 §14.2)."""
+    """The peer took its offer back, or nobody answered it in time. The call goes on as it was (RFC 3261 §14.2)."""
 
     call: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReofferAnswered:
-    """The peer accepted our re-INVITE; ``body`` is its SDP answer."""
+    """The peer accepted our change; ``body`` is its SDP answer.
+
+    After a ``reoffer`` without a body it is the peer's offer, and ``answer_offer`` sends ours in the ACK. It comes
+    unasked as well: when a refresh of the session brought another description than the peer's last one.
+    """
 
     call: str
     body: bytes
@@ -175,6 +191,65 @@ class HopFailed:
     flow: Flow
     fault: HopFault
     retry_after_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyAnswered:
+    """The PRACK brought the peer's answer to the offer that our reliable provisional answer made (RFC 3262 §5)."""
+
+    call: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReferProgress:
+    """How the transfer goes that we asked for: the peer's 2xx to our REFER, then what its NOTIFYs say (RFC 3515).
+
+    The first ``is_final`` decides: 200-299 means that the target answered. A final status below 200 says that the
+    peer tells no more and the outcome is unknown. A final 408 may be our own time limit; should the peer report the
+    outcome after it, that is told too.
+    """
+
+    call: str
+    status: int
+    reason: str
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReferRefused:
+    """The peer does not transfer. ``headers`` None: no answer came (408, 503)."""
+
+    call: str
+    status: int
+    reason: str
+    headers: Headers | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CallReferred:
+    """The peer asks us to call ``target``: ``accept_refer`` or ``refuse_refer`` within 15 s, else it is declined.
+
+    ``replaces`` is the value of the Replaces header that the new INVITE shall carry, ``referred_by`` the URI of who
+    asks for it, as the peer says.
+    """
+
+    call: str
+    refer_id: str
+    target: str
+    replaces: str | None
+    referred_by: str | None
+    headers: Headers = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class InfoReceived:
+    """An INFO in the call, answered 200: a key (``application/dtmf-relay``), a request for a picture (RFC 5168)."""
+
+    call: str
+    content_type: str
+    body: bytes
+    headers: Headers = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +343,11 @@ Event = (
     | CallRinging
     | CallAnswered
     | CallRefused
+    | EarlyAnswered
+    | ReferProgress
+    | ReferRefused
+    | CallReferred
+    | InfoReceived
     | CallRedirected
     | HopFailed
     | CallEnded

@@ -13,14 +13,18 @@ from gateway.base.clock import earliest
 from gateway.base.errors import CapacityError, LocalProtocolError, RemoteProtocolError
 from gateway.base.ids import IdSource
 from gateway.sip.admission import ALLOW, Admission, Allow, Challenge, Refuse, Silence
-from gateway.sip.capabilities import check_capabilities, options_response, refuse
+from gateway.sip.capabilities import ALLOW_EVENTS, CALL_METHODS, EXTENSIONS, Capabilities, refuse, without
 from gateway.sip.events import Event, FlowFailed, RequestRefused
 from gateway.sip.flow import Flow, SocketAddress
 from gateway.sip.grammar import SipParseError
 from gateway.sip.identity import Identity, stateless_tag
 from gateway.sip.invite.call import NO_DIALOG, Call
-from gateway.sip.invite.context import CallContext
+from gateway.sip.invite.commands import CallCommands
+from gateway.sip.invite.context import CallContext, Reliability
 from gateway.sip.invite.invitation import Invitation
+from gateway.sip.invite.refer import is_refer_event
+from gateway.sip.invite.replacing import find_replaced
+from gateway.sip.invite.session_timer import SMALLEST_MIN_SE_S, SessionTerms, check_interval
 from gateway.sip.invite.uac import InviteUac
 from gateway.sip.message import Request, Response, make_response, parse_message
 from gateway.sip.registrar import Registrar
@@ -39,6 +43,7 @@ _STATUS_LINE = b"SIP/2.0 "
 """How a response begins."""
 
 _ANOTHERS_CALL = refuse(403, "anothers_call")
+_NO_CONTACT = refuse(400, "no_contact", reason="Missing Contact header field")
 _MERGED = refuse(482, "merged_request", reason="Merged Request")
 
 
@@ -71,13 +76,32 @@ class UserAgentConfig:
     RFC 3263 §4.3 would have us wait for timer B, 32 s of silence to whoever dialled; RFC 3261 §17.2.1 has 100 sent
     within 200 ms.
     """
+    session_expires_s: int = 1800
+    """Session interval that we ask for and offer (RFC 4028)."""
+    min_se_s: int = SMALLEST_MIN_SE_S
+    """The shortest session interval that we bear, 90 by RFC 4028 §4; 0: no session timers."""
+    reliable: Reliability = "supported"
+    """Reliable provisional answers (RFC 3262).
+
+    ``supported``: where they carry SDP and the peer can, or the peer insists. ``required``: wherever the peer can, and
+    our own INVITEs insist. ``off``: never; a peer that insists gets 420.
+    """
     max_calls: int = 5_000
     max_transactions: int = 50_000
     retry_after_s: int = 5
     """In the 503 of a full or draining user agent."""
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """Methods and extensions that follow from the rest."""
+        left_out = ("100rel",) * (self.reliable == "off") + ("timer",) * (
+            not (self.session_expires_s and self.min_se_s)
+        )
+        methods = (*CALL_METHODS, "REGISTER") if self.registrar is not None else CALL_METHODS
+        return Capabilities(methods, without(EXTENSIONS, *left_out))
 
-class UserAgent:
+
+class UserAgent(CallCommands):
     """Owns the transactions, dialogs and calls of one node."""
 
     def __init__(self, config: UserAgentConfig, ids: IdSource) -> None:
@@ -89,15 +113,18 @@ class UserAgent:
         self._tag_key = ids.token(32).encode()
         self._wire = wire
         self._table = TransactionTable(wire, limit=config.max_transactions)
-        self._context = CallContext(
+        context = CallContext(
             wire=wire,
             table=self._table,
             identity=Identity(config.contact_user, config.user_agent, config.advertise),
             ids=ids,
             ring_limit_s=config.ring_limit_s,
             hop_timeout_s=config.hop_timeout_s,
+            capabilities=config.capabilities,
+            session=SessionTerms(config.session_expires_s if config.min_se_s else 0, config.min_se_s),
+            reliable=config.reliable,
         )
-        self._calls = self._context.calls
+        super().__init__(context)
         self._requests = ClientRequests(self._context)
         self._watched: frozenset[Flow] = frozenset()
         self._registrations = RegisterServer(self._context, config.registrar, self._tag_key)
@@ -123,7 +150,9 @@ class UserAgent:
         except RemoteProtocolError as error:
             if self._admit(message, flow, now):
                 # What tripped us may be said less well than the rule it breaks.
-                refusal = check_capabilities(message) or refuse(error.status, "malformed_message", reason=str(error))
+                refusal = self._context.capabilities.check(message) or refuse(
+                    error.status, "malformed_message", reason=str(error)
+                )
                 self._refuse(message, flow, refusal)
 
     def hears(self, flow: Flow, now: float) -> bool:
@@ -218,37 +247,7 @@ class UserAgent:
         of_calls = {call.flow for call in self._calls.values() if call.flow is not None}
         return of_calls.union(self._registrations.flows, self._watched)
 
-    # Commands on calls
-
-    def ring(self, call: str, now: float, status: int = 180, headers: HeaderList = ()) -> None:
-        """Send a provisional answer (101-199) to an offered call."""
-        self._call(call).ring(status, headers, now)
-
-    def answer(self, call: str, body: bytes, now: float, headers: HeaderList = ()) -> None:
-        """Send 200 with our SDP; it is repeated until its ACK comes."""
-        self._call(call).answer(body, headers, now)
-
-    def reject(self, call: str, status: int, now: float, reason: str | None = None, headers: HeaderList = ()) -> None:
-        """Send a final refusal (300-699) to an offered call."""
-        self._call(call).reject(status, reason, headers, now)
-
-    def hang_up(self, call: str, now: float, headers: HeaderList = ()) -> None:
-        """BYE, CANCEL or 480, whatever the state asks. A call that is over already stays so."""
-        found = self._calls.get(call)
-        if found is not None:
-            found.hang_up(headers, now)
-
-    def answer_offer(self, call: str, body: bytes, now: float) -> None:
-        """Accept the re-INVITE of a ``CallReoffered``."""
-        self._call(call).answer_offer(body, now)
-
-    def refuse_offer(self, call: str, status: int, now: float) -> None:
-        """Refuse the re-INVITE of a ``CallReoffered``: the call goes on as it was."""
-        self._call(call).refuse_offer(status, now)
-
-    def reoffer(self, call: str, body: bytes, now: float) -> None:
-        """Send a re-INVITE; ``ReofferAnswered`` or ``ReofferRefused`` follows. Glare is sorted out in here."""
-        self._call(call).reoffer(body, now)
+    # Placing calls
 
     def invite(self, invitation: Invitation, now: float) -> str:
         """Place a call and return its id.
@@ -341,12 +340,6 @@ class UserAgent:
         """The Contact by which the far end of ``flow`` reaches us, in angle brackets."""
         return self._context.identity.contact(flow, user=user)
 
-    def _call(self, call: str) -> Call:
-        try:
-            return self._calls[call]
-        except KeyError:
-            raise LocalProtocolError(f"no call {call!r}: it has ended or never was") from None
-
     @property
     def _has_room_for_call(self) -> bool:
         return len(self._calls) < self._config.max_calls and self._table.has_room
@@ -396,7 +389,7 @@ class UserAgent:
         invite = self._table.find_cancelled(cancel, flow)
         if invite is None:
             if self._admit(cancel, flow, now):
-                refusal = check_capabilities(cancel) or refuse(481, "nothing_to_cancel")
+                refusal = self._context.capabilities.check(cancel) or refuse(481, "nothing_to_cancel")
                 self._refuse(cancel, flow, refusal)
             return
         owner = invite.owner
@@ -412,36 +405,62 @@ class UserAgent:
         if admission is None:
             return
         if call is not None:
-            refusal = check_capabilities(request) or call.receive_request(request, flow, now)
+            refusal = self._context.capabilities.check(request) or call.receive_request(request, flow, now)
         elif request.to.tag:
-            refusal = check_capabilities(request)
-            if refusal is None or refusal.status in (405, 489):
-                refusal = NO_DIALOG  # RFC 3261 §12.2.2: the dialog is looked for before the method
+            refusal = self._receive_astray(request, flow, now)
         else:
-            serves = self._registrations.check if self._registrations.serves(request.method) else check_capabilities
+            is_registration = self._registrations.serves(request.method)
+            serves = self._registrations.check if is_registration else self._context.capabilities.check
             refusal = serves(request) or self._receive_initial(request, flow, now, admission)
         if refusal is not None:
             self._refuse(request, flow, refusal)
+
+    def _receive_astray(self, request: Request, flow: Flow, now: float) -> Refusal | None:
+        """A request in a dialog that is none of ours. The dialog is looked for before the method (RFC 3261 §12.2.2).
+
+        A NOTIFY may come late for a call that was transferred and is over: its sender has done what we asked for.
+        """
+        refusal = self._context.capabilities.check(request)
+        if refusal is not None and refusal.status not in (405, 489):
+            return refusal
+        dialog = (request.call_id, request.to.tag or "", request.from_.tag or "")
+        if request.method != "NOTIFY" or not self._context.lingering.knows(dialog, now):
+            return NO_DIALOG
+        response = make_response(request, 200, headers=(self._context.identity.server,))
+        self._context.respond(request, response, flow, now)
+        return None
 
     def _receive_initial(self, request: Request, flow: Flow, now: float, admission: Allow) -> Refusal | None:
         """A request outside any dialog whose method and content we take."""
         if self._table.is_merged(request):
             return _MERGED
         if request.method not in ("INVITE", "OPTIONS", "REGISTER"):
-            return NO_DIALOG
+            return _refuse_outside_dialog(request)
         if self.draining:
             return self._unavailable("draining")
         if request.method == "REGISTER":
             return self._registrations.receive(request, flow, now, admission.account or None)
         if request.method == "OPTIONS":
             # RFC 3261 §8.2.7: a ping keeps no state; repeated, it is answered anew with the same tag.
-            response = options_response(request, stateless_tag(request, self._tag_key), self._context.identity.server)
+            tag = stateless_tag(request, self._tag_key)
+            response = self._context.capabilities.options_response(request, tag, self._context.identity.server)
             self._wire.send(flow, response.to_bytes())
             return None
+        return self._receive_invite(request, flow, now, admission)
+
+    def _receive_invite(self, invite: Request, flow: Flow, now: float, admission: Allow) -> Refusal | None:
         if not self._has_room_for_call:
             return self._unavailable("call_limit")
-        Call.inbound(self._context, request, flow, now, admission)
-        return None
+        if "Contact" not in invite.headers and invite.via.has_unique_branch:  # RFC 2543 peers need none
+            return _NO_CONTACT
+        replaced = find_replaced(self._context, invite)
+        if isinstance(replaced, Refusal):
+            return replaced
+        refusal = check_interval(invite, self._context.session)
+        if refusal is None:
+            replaces = replaced.id if replaced is not None else None
+            Call.inbound(self._context, invite, flow, now, admission, replaces=replaces)
+        return refusal
 
     def _unavailable(self, rule: str) -> Refusal:
         return refuse(503, rule, ("Retry-After", str(self._config.retry_after_s)))
@@ -506,6 +525,15 @@ class UserAgent:
             return False
         self._wire.send(flow, response.to_bytes())
         return True
+
+
+def _refuse_outside_dialog(request: Request) -> Refusal:
+    """Methods that we serve inside calls only. A NOTIFY that nobody subscribed to is no fault of a dialog's."""
+    if request.method == "REFER":
+        return refuse(403, "refer_outside_dialog")
+    if request.method == "NOTIFY" and not is_refer_event(request):
+        return refuse(489, "event_package", ALLOW_EVENTS)
+    return NO_DIALOG
 
 
 def _has_nul(response: Response) -> bool:

@@ -8,6 +8,7 @@ from gateway.sip.dialog import MAX_FORWARDS, Dialog
 from gateway.sip.flow import Flow
 from gateway.sip.invite.bye import ByeOwner
 from gateway.sip.invite.context import CallContext
+from gateway.sip.invite.reliable import acknowledge_provisional
 from gateway.sip.message import Request, Response, make_request
 from gateway.sip.transaction.invite_client import InviteClient
 from gateway.sip.transaction.table import RequestFailure
@@ -106,7 +107,9 @@ class InviteAttempt:
                 dialog = Dialog.of_uac(self.request, response, self.flow)
                 self.early[tag] = dialog
                 self._context.dialogs[dialog.id] = self._call
-            self._owner.attempt_rang(response, tag, now)
+            early = self.early.get(tag)
+            if early is None or acknowledge_provisional(self._call, early, response, now):
+                self._owner.attempt_rang(response, tag, now)
 
     def _receive_success(self, response: Response, now: float) -> None:
         """ACK to each 2xx, the same again to a repeated one (RFC 3261 §13.2.2.4)."""
@@ -117,7 +120,7 @@ class InviteAttempt:
             return
         if len(self._acks) >= MAX_FORKS:
             return
-        dialog = Dialog.of_uac(self.request, response, self.flow)
+        dialog = self._dialog_of(response, tag)
         self._acknowledge(dialog, tag)
         is_first = len(self._acks) == 1
         if is_first:
@@ -130,6 +133,14 @@ class InviteAttempt:
         context.table.send_request(bye, self.flow, now, ByeOwner())
         if is_first:
             self._owner.attempt_withdrawn()
+
+    def _dialog_of(self, response: Response, tag: str) -> Dialog:
+        """A new one, or the early one grown up: its sequence numbers go on behind those of its PRACKs."""
+        early = self.early.get(tag)
+        if early is None:
+            return Dialog.of_uac(self.request, response, self.flow)
+        early.confirm(response)
+        return early
 
     def _acknowledge(self, dialog: Dialog, tag: str) -> None:
         """The ACK has the sequence number and the credentials of the INVITE (RFC 3261 §13.2.2.4)."""

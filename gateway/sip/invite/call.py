@@ -7,30 +7,37 @@ from collections.abc import Sequence
 
 from gateway.base.errors import LocalProtocolError
 from gateway.sip.admission import ALLOW, Allow
-from gateway.sip.capabilities import offer_of, options_response, refuse
-from gateway.sip.dialog import Dialog, contact_uri
+from gateway.sip.capabilities import offer_of, refuse
+from gateway.sip.dialog import Dialog
+from gateway.sip.digest import DigestClient
 from gateway.sip.events import (
     CallCancelled,
     CallConfirmed,
     CallEnded,
     CallOffered,
-    CallReoffered,
+    EarlyAnswered,
     EndCause,
     ReofferCancelled,
 )
 from gateway.sip.flow import Flow
 from gateway.sip.invite.bye import ByeOwner
+from gateway.sip.invite.changes import REQUEST_PENDING, Changes
 from gateway.sip.invite.context import CallContext
-from gateway.sip.invite.reinvite import Reinvite
+from gateway.sip.invite.in_dialog import InDialogRequest
+from gateway.sip.invite.info import receive_info
+from gateway.sip.invite.peer import Peer
+from gateway.sip.invite.refer import Transfers
+from gateway.sip.invite.referred import ReceivedTransfers
+from gateway.sip.invite.reliable import ReliableProvisionals
+from gateway.sip.invite.session_timer import SessionTimer
 from gateway.sip.invite.uac import InviteUac
 from gateway.sip.invite.uas import HeaderList, InviteUas, UasState
-from gateway.sip.message import Request, make_response
+from gateway.sip.message import Request, Response, make_response
 from gateway.sip.transaction.machine import TransactionKey
 from gateway.sip.validation import Refusal
 
 NO_DIALOG = refuse(481, "no_such_dialog")
 _OUT_OF_ORDER = refuse(500, "cseq_out_of_order", reason="CSeq out of order")
-_REQUEST_PENDING = refuse(491, "request_pending")
 
 
 class CallState(enum.Enum):
@@ -48,12 +55,17 @@ class CallState(enum.Enum):
 
 
 class Call:
-    """A call and everything that can happen to it. Made by ``inbound`` or ``outbound``; gone after ``close``."""
+    """A call and everything that can happen to it. Made by ``inbound`` or ``outbound``; gone after ``close``.
+
+    What is a subject of its own lives in a part of its own: ``changes`` of the session, the ``session_timer``, our
+    ``transfers`` and those of the peer, ``received_transfers``.
+    """
 
     def __init__(self, context: CallContext, call_id: str, state: CallState, local_tag: str) -> None:
         self.id = call_id
         self.state = state
         self.local_tag = local_tag
+        self.context = context
         self.dialog: Dialog | None = None
         self.admission: Allow | None = None
         """Who the call is with, as the door said; None for a call of ours."""
@@ -61,26 +73,43 @@ class Call:
         """The last INVITE the peer sent in this call."""
         self.inviting: InviteUac | None = None
         """The INVITE by which we placed this call."""
-        self.reinvite: Reinvite | None = None
-        """A re-INVITE of ours that has no final answer, or waits to be tried again."""
-        self._context = context
+        self.digest: DigestClient | None = None
+        """Answers challenges to requests of ours in this call."""
+        self.replaces: str | None = None
+        """The call that ends when this one is answered."""
+        self.peer = Peer()
+        self.changes = Changes(context, self)
+        self.session_timer = SessionTimer(context, self)
+        self.transfers = Transfers(self)
+        self.received_transfers = ReceivedTransfers(self)
         self._is_confirmed = False
         self._bye_headers: tuple[tuple[str, str], ...] = ()
         context.calls[call_id] = self
 
     @classmethod
-    def inbound(cls, context: CallContext, invite: Request, flow: Flow, now: float, admission: Allow = ALLOW) -> Call:
+    def inbound(
+        cls,
+        context: CallContext,
+        invite: Request,
+        flow: Flow,
+        now: float,
+        admission: Allow = ALLOW,
+        *,
+        replaces: str | None = None,
+    ) -> Call:
         """An INVITE that opens a call. Raises SipParseError before anything is kept."""
         local_tag = context.ids.tag()
         dialog = Dialog.of_uas(invite, local_tag, flow, local_cseq=context.ids.bits(16))
         call = cls(context, context.ids.token(), CallState.OFFERED, local_tag)
         call.dialog = dialog
         call.admission = admission
+        call.replaces = replaces
+        call.peer.note(invite)
         context.dialogs[dialog.id] = call
         server = context.table.open_invite_server(invite, flow, now, call)
-        call.serving = InviteUas(context, call.id, server, local_tag, now)
+        call.serving = InviteUas(context, call, server, dialog, now)
         context.stats.calls_offered += 1
-        context.tell(CallOffered(call.id, invite, flow, call.serving.offer, admission))
+        context.tell(CallOffered(call.id, invite, flow, call.serving.offer, admission, replaces))
         return call
 
     @classmethod
@@ -92,17 +121,46 @@ class Call:
         inviting.start(call, now)
         return call
 
+    # Where it stands
+
+    @property
+    def flow(self) -> Flow | None:
+        """The flow this call lives on."""
+        if self.dialog is not None:
+            return self.dialog.flow
+        return self.inviting.flow if self.inviting is not None else None
+
+    @property
+    def is_open(self) -> bool:
+        """The call layer has not been told of its end."""
+        return self.state not in (CallState.ENDING, CallState.ENDED)
+
+    @property
+    def is_talking(self) -> bool:
+        """A 2xx was exchanged and nobody has hung up."""
+        return self.state is CallState.TALKING
+
+    @property
+    def is_serving(self) -> bool:
+        """The peer's last INVITE is not over: unanswered, or its ACK has not come."""
+        return self.serving is not None and self.serving.state is not UasState.DONE
+
     # Commands of the call layer
 
-    def ring(self, status: int, headers: HeaderList, now: float) -> None:
+    def ring(self, status: int, headers: HeaderList, now: float, *, body: bytes, is_reliable: bool | None) -> None:
         """Tell the caller that somebody is being found."""
-        self._offered("ring").ring(status, headers, now)
+        self._offered("ring").ring(status, headers, now, body=body, is_reliable=is_reliable)
 
     def answer(self, body: bytes, headers: HeaderList, now: float) -> None:
         """Take the call."""
-        serving = self._offered("answer")
-        serving.answer(body, headers, now)
+        if self._offered("answer").answer(body, headers, now):
+            self._answered(now)
+
+    def _answered(self, now: float) -> None:
         self.state = CallState.TALKING
+        replaced = self.context.calls.get(self.replaces or "")
+        if replaced is not None:
+            replaced.hang_up((), now, EndCause.REPLACED)
 
     def reject(self, status: int, reason: str | None, headers: HeaderList, now: float) -> None:
         """Refuse the call."""
@@ -113,24 +171,6 @@ class Call:
         if self.state is not CallState.OFFERED or self.serving is None:
             raise LocalProtocolError(f"cannot {command}: the call is {self.state.value}, not offered")
         return self.serving
-
-    def answer_offer(self, body: bytes, now: float) -> None:
-        """Accept a re-INVITE. Its Contact and its flow become the dialog's (RFC 6141 §4.4)."""
-        serving, dialog = self._reoffered("answer_offer")
-        serving.answer(body, (), now)
-        dialog.refresh_target(serving.request)
-        dialog.flow = serving.flow
-
-    def refuse_offer(self, status: int, now: float) -> None:
-        """Refuse a re-INVITE; the call goes on as it was."""
-        self._reoffered("refuse_offer")[0].reject(status, None, (), now)
-
-    def _reoffered(self, command: str) -> tuple[InviteUas, Dialog]:
-        serving = self.serving
-        is_open = serving is not None and serving.state is UasState.PROCEEDING
-        if self.state is not CallState.TALKING or serving is None or self.dialog is None or not is_open:
-            raise LocalProtocolError("no offer is open in this call: nothing to " + command)
-        return serving, self.dialog
 
     def redirect(
         self, uri: str, hops: Sequence[Flow], now: float, *, contact: str | None, route: Sequence[str] | None
@@ -144,35 +184,16 @@ class Call:
         if self.state is CallState.INVITING and self.inviting is not None:
             self.inviting.give_up_redirect()
 
-    def reoffer(self, body: bytes, now: float) -> None:
-        """Send a re-INVITE with our new offer. One INVITE at a time in a dialog (RFC 3261 §14.1)."""
-        if self.state is not CallState.TALKING or self.dialog is None:
-            raise LocalProtocolError(f"cannot reoffer: the call is {self.state.value}")
-        if self.reinvite is not None or self.is_serving:
-            raise LocalProtocolError("cannot reoffer: another INVITE is open in this call; wait for its end")
-        self.reinvite = Reinvite(self._context, self, self.dialog, body)
-        self.reinvite.start(now)
-
-    @property
-    def flow(self) -> Flow | None:
-        """The flow this call lives on."""
-        if self.dialog is not None:
-            return self.dialog.flow
-        return self.inviting.flow if self.inviting is not None else None
-
-    @property
-    def is_talking(self) -> bool:
-        """Answered and not ended."""
-        return self.state is CallState.TALKING
-
-    @property
-    def is_serving(self) -> bool:
-        """The peer's last INVITE is not over: unanswered, or its ACK has not come."""
-        return self.serving is not None and self.serving.state is not UasState.DONE
+    def request(self, method: str, body: bytes, content_type: str, now: float, *, is_vital: bool = False) -> None:
+        """INFO, or OPTIONS to see whether the peer still knows the call."""
+        if self.dialog is None or not self.is_open:
+            raise LocalProtocolError(f"cannot send {method}: the call is {self.state.value}")
+        InDialogRequest(self, self.dialog, method, body=body, content_type=content_type, is_vital=is_vital).send(now)
 
     def hang_up(self, headers: HeaderList, now: float, cause: EndCause = EndCause.HUNG_UP) -> None:
         """End the call in the way its state asks for; nothing happens when it has ended."""
         if self.state is CallState.OFFERED and self.serving is not None:
+            self._drop_parts(now)
             self.serving.reject(480, None, headers, now)
             self.end(cause)
         elif self.state is CallState.INVITING and self.inviting is not None:
@@ -190,19 +211,41 @@ class Call:
     def receive_request(self, request: Request, flow: Flow, now: float) -> Refusal | None:
         """A request in this call's dialog other than ACK and CANCEL. Raises SipParseError."""
         dialog = self._dialog_of(request)
-        if dialog is None or (self.state is CallState.ENDING and request.method != "BYE"):
+        if dialog is None or (not self.is_open and request.method not in ("BYE", "NOTIFY")):
             return NO_DIALOG
         if dialog.is_out_of_order(request):
             return _OUT_OF_ORDER
-        if request.method == "INVITE":
-            return self._receive_reinvite(request, dialog, flow, now)
-        dialog.take_cseq(request)
-        if request.method == "BYE":
-            self._receive_bye(request, flow, now)
-        else:
-            response = options_response(request, self.local_tag, self._context.identity.server)
-            self._context.respond(request, response, flow, now)
+        dialog.take_cseq(request)  # whatever it gets now: repeated later, it is never taken for a new one
+        self.peer.note(request)
+        refusal = self._serve(request, dialog, flow, now)
+        if refusal is not None:
+            self.context.refuse(request, refusal, flow, now, self)
         return None
+
+    def _serve(self, request: Request, dialog: Dialog, flow: Flow, now: float) -> Refusal | None:
+        """By method. The refusal it deserves, None when it is answered or waits for the call layer."""
+        match request.method:
+            case "INVITE":
+                return self.changes.receive_invite(request, dialog, flow, now)
+            case "UPDATE":
+                return self.session_timer.check(request) or self.changes.receive_update(request, dialog, flow, now)
+            case "PRACK":
+                return self._receive_prack(request, dialog, flow, now)
+            case "BYE":
+                self._receive_bye(request, flow, now)
+                return None
+            case "REFER":
+                return self.received_transfers.receive_refer(request, dialog, flow, now)
+            case "NOTIFY":
+                return self.transfers.receive_notify(request, flow, now)
+            case "INFO":
+                return receive_info(self, request, flow, now)
+            case "OPTIONS":
+                context = self.context
+                response = context.capabilities.options_response(request, self.local_tag, context.identity.server)
+                context.respond(request, response, flow, now)
+                return None
+        return refuse(405, "method_in_dialog", self.context.capabilities.allow)
 
     def _dialog_of(self, request: Request) -> Dialog | None:
         if self.dialog is not None:
@@ -211,69 +254,71 @@ class Call:
 
     def _receive_bye(self, request: Request, flow: Flow, now: float) -> None:
         """200, and 487 to an INVITE that is still unanswered (RFC 3261 §15.1.2)."""
-        response = make_response(request, 200, headers=(self._context.identity.server,))
-        self._context.respond(request, response, flow, now)
+        response = make_response(request, 200, headers=(self.context.identity.server,))
+        self.context.respond(request, response, flow, now)
+        self._drop_parts(now)
         self._drop_serving(now)
         if self.state is CallState.INVITING and self.inviting is not None:
             # A called side may not do this to an early dialog (§15): it will not answer, so we ask no longer.
             self._end_later(EndCause.BYE, request)
             self.inviting.cancel((), now)
-            return
-        if self.state is not CallState.ENDING:
+        elif self.state is not CallState.ENDING:
             self.end(EndCause.BYE, request)
         elif self.dialog is not None:
             self.close()
 
-    def _receive_reinvite(self, request: Request, dialog: Dialog, flow: Flow, now: float) -> Refusal | None:
-        contact_uri(request)
-        context = self._context
-        dialog.take_cseq(request)  # whatever it gets now: repeated later, it is never taken for a new one
-        if not context.table.has_room:
-            return refuse(503, "transaction_limit", context.retry_after(10))
-        refusal = self._why_not_now()
-        if refusal is not None:
-            # Our state may have changed when the network brings it again: its transaction repeats what was said.
-            headers = (*refusal.headers, context.identity.server)
-            response = make_response(request, refusal.status, refusal.reason, headers=headers)
-            context.table.refuse_invite(request, response, flow, now, self)
-            context.note_refusal(request, flow, refusal)
-            return None
-        if self.serving is not None and self.serving.state is UasState.ANSWERED:
-            # Nobody re-INVITEs before having the 2xx: its ACK was overtaken or lost (RFC 5407 §3.1).
-            self._acknowledged(None, now)
-        server = context.table.open_invite_server(request, flow, now, self)
-        self.serving = InviteUas(context, self.id, server, self.local_tag, now)
-        context.tell(CallReoffered(self.id, self.serving.offer))
+    def _receive_prack(self, request: Request, dialog: Dialog, flow: Flow, now: float) -> Refusal | None:
+        """200 for one that a provisional answer of ours waits for, else 481 (RFC 3262 §3). It may bring an offer."""
+        serving = self.serving
+        if serving is None or self.state is not CallState.OFFERED:
+            return refuse(481, "no_such_provisional")
+        was_settled = serving.is_settled
+        if not serving.acknowledge_provisional(request):
+            return refuse(481, "no_such_provisional")
+        body = offer_of(request)
+        if body is not None and serving.offer is not None:
+            return self._serve_prack_offer(request, dialog, flow, body, now)
+        self.context.respond(request, make_response(request, 200, headers=(self.context.identity.server,)), flow, now)
+        if body is not None and serving.is_settled and not was_settled:
+            self.context.tell(EarlyAnswered(self.id, body))
+        self.provisional_acknowledged(now)
         return None
 
-    def _why_not_now(self) -> Refusal | None:
-        """What stands in the way of a re-INVITE: one INVITE at a time (RFC 3261 §14.2)."""
-        if self.state is CallState.INVITING or (self.reinvite is not None and self.reinvite.is_in_progress):
-            return _REQUEST_PENDING
-        if self.serving is None:
-            return None
-        if self.serving.state is UasState.PROCEEDING:
-            return refuse(500, "invite_pending", self._context.retry_after(10))
-        if self.serving.state is UasState.ANSWERED and self.serving.offer is None:
-            return _REQUEST_PENDING  # the answer to our offer is in the ACK we wait for
-        return None
+    def _serve_prack_offer(
+        self, request: Request, dialog: Dialog, flow: Flow, offer: bytes, now: float
+    ) -> Refusal | None:
+        """A PRACK for our answer may make the next offer (RFC 3262 §5); the 200 to it carries our answer."""
+        refusal = REQUEST_PENDING
+        if dialog.is_negotiated and self.changes.served is None:
+            return self.changes.serve_offer(request, dialog, flow, offer, now)
+        self.provisional_acknowledged(now)
+        return refusal
+
+    def provisional_acknowledged(self, now: float) -> None:
+        """A PRACK has had its answer: what waited behind the provisional answer may leave."""
+        if self.state is CallState.OFFERED and self.serving is not None and self.serving.resume(now):
+            self._answered(now)
 
     def receive_ack(self, ack: Request, now: float) -> None:
         """The ACK to a 2xx of ours, which travels end to end."""
         if self.serving is None or not self.serving.receive_ack(ack):
-            self._context.stats.stray_acks += 1
+            self.context.stats.stray_acks += 1
             return
-        self._acknowledged(offer_of(ack), now)
+        self.acknowledged(offer_of(ack), now)
 
-    def _acknowledged(self, body: bytes | None, now: float) -> None:
+    def acknowledged(self, body: bytes | None, now: float) -> None:
+        """A 2xx of ours has arrived; ``body`` is the answer to the offer it made."""
         is_reoffer = self._is_confirmed
         self._is_confirmed = True
+        if self.dialog is not None and body is not None:
+            self.dialog.is_negotiated = True
+            self.dialog.remote_session = body
         if self.serving is not None:
             self.serving.close()
         if self.state is CallState.ENDING:
             self._send_bye(now)
         else:
-            self._context.tell(CallConfirmed(self.id, body, is_reoffer))
+            self.context.tell(CallConfirmed(self.id, body, is_reoffer))
 
     def receive_cancel(self, key: TransactionKey, now: float) -> None:
         """487 for the INVITE, unless it has its final answer already (RFC 3261 §9.2)."""
@@ -282,41 +327,58 @@ class Call:
             return
         serving.reject(487, None, (), now)
         if self.state is CallState.OFFERED:
-            self._context.tell(CallCancelled(self.id))
+            self._drop_parts(now)
+            self.context.tell(CallCancelled(self.id))
             self.close()
         else:
-            self._context.tell(ReofferCancelled(self.id))
+            self.context.tell(ReofferCancelled(self.id))
 
     # What our own requests bring
 
-    def established(self, dialog: Dialog) -> None:
+    def established(self, dialog: Dialog, response: Response, now: float) -> None:
         """The first 2xx to our INVITE."""
         self.state = CallState.TALKING
         self._is_confirmed = True
         self.forget_dialogs()
         self.dialog = dialog
-        self._context.dialogs[dialog.id] = self
+        dialog.is_negotiated = True
+        dialog.remote_session = dialog.remote_session or response.body
+        self.peer.note(response)
+        self.session_timer.accepted(response, now)
+        self.context.dialogs[dialog.id] = self
 
     def dialog_gone(self, now: float) -> None:
         """The peer knows our dialog no more (RFC 3261 §12.2.1.2)."""
         if self.state is CallState.TALKING:
             self.hang_up((), now, EndCause.DIALOG_GONE)
 
+    # Time
+
     def handle_timer(self, timer: str, now: float) -> None:
         """A deadline of this call."""
-        if timer in ("ring", "repeat") and self.serving is not None:
+        if timer in ("ring", "repeat", "reliable") and self.serving is not None:
             self.serving.handle_timer(timer, now)
         elif timer == "ack":
             self._give_up_ack(now)
+        elif timer == "prack" and self.serving is not None:
+            self._drop_parts(now)
+            self.serving.reject(504, None, (), now)
+            self.end(EndCause.PRACK_TIMEOUT)
         elif timer == "limit":
             self._give_up_ringing(now)
         elif timer == "hop" and self.inviting is not None:
             self.inviting.handle_timer(timer, now)
-        elif timer in Reinvite.TIMERS and self.reinvite is not None:
-            self.reinvite.handle_timer(timer, now)
+        elif timer in SessionTimer.TIMERS:
+            self.session_timer.handle_timer(timer, now)
+        elif timer in Transfers.TIMERS:
+            self.transfers.handle_timer()
+        elif timer in ReceivedTransfers.TIMERS:
+            self.received_transfers.handle_timer(timer, now)
+        elif timer in Changes.TIMERS:
+            self.changes.handle_timer(timer, now)
 
     def _give_up_ack(self, now: float) -> None:
-        self._context.stats.acks_missing += 1
+        self.context.stats.acks_missing += 1
         if self.state is CallState.TALKING:
             self._end_later(EndCause.ACK_TIMEOUT)
         self._send_bye(now)
@@ -324,8 +386,9 @@ class Call:
     def _give_up_ringing(self, now: float) -> None:
         if self.state is CallState.TALKING and self.serving is not None:
             self.serving.reject(488, None, (), now)
-            self._context.tell(ReofferCancelled(self.id))
+            self.context.tell(ReofferCancelled(self.id))
         elif self.state is CallState.OFFERED and self.serving is not None:
+            self._drop_parts(now)
             # RFC 3261 §13.3.1: an INVITE that expires by its own word gets 487.
             self.serving.reject(487 if self.serving.has_own_limit else 480, None, (), now)
             self.end(EndCause.RING_LIMIT)
@@ -336,7 +399,8 @@ class Call:
 
     def _end_later(self, cause: EndCause, request: Request | None = None) -> None:
         self.state = CallState.ENDING
-        self._context.tell(CallEnded(self.id, cause, request.headers if request else None))
+        self.session_timer.stop()
+        self.context.tell(CallEnded(self.id, cause, request.headers if request else None))
 
     def end(self, cause: EndCause, request: Request | None = None) -> None:
         """Tell the call layer, and forget the call."""
@@ -344,11 +408,12 @@ class Call:
         self.close()
 
     def _send_bye(self, now: float) -> None:
+        self._drop_parts(now)
         self._drop_serving(now)
         if self.dialog is None:
             self.close()
             return
-        context = self._context
+        context = self.context
         bye = self.dialog.make_request("BYE", context.ids.branch(), context.identity, headers=self._bye_headers)
         context.table.send_request(bye, self.dialog.flow, now, ByeOwner(self))
 
@@ -359,12 +424,17 @@ class Call:
             self.serving.reject(487, None, (), now)
         self.serving.close()
 
+    def _drop_parts(self, now: float) -> None:
+        """Refuse what still waits for our decision."""
+        self.changes.refuse_open(now)
+        self.received_transfers.close(now)
+
     def forget_dialogs(self) -> None:
         """Take the call's dialogs, early ones included, out of the table."""
         early = self.inviting.early if self.inviting else {}
         for dialog in (*early.values(), self.dialog):
             if dialog is not None:
-                self._context.dialogs.pop(dialog.id, None)
+                self.context.dialogs.pop(dialog.id, None)
         early.clear()
 
     def close(self) -> None:
@@ -372,9 +442,11 @@ class Call:
         self.state = CallState.ENDED
         if self.serving is not None:
             self.serving.close()
-        if self.reinvite is not None:
-            self.reinvite.abandon()
-        for timer in (*InviteUac.TIMERS, *Reinvite.TIMERS):
-            self._context.deadlines.clear((self.id, timer))
+        self.changes.close()
+        self.received_transfers.close(None)
+        self.transfers.close()
+        self.session_timer.stop()
+        for timer in (*InviteUac.TIMERS, *Transfers.TIMERS, *ReliableProvisionals.TIMERS):
+            self.context.deadlines.clear((self.id, timer))
         self.forget_dialogs()
-        self._context.calls.pop(self.id, None)
+        self.context.calls.pop(self.id, None)

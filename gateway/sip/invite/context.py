@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from gateway.base.clock import Deadlines
 from gateway.base.ids import IdSource
+from gateway.sip.capabilities import Capabilities
 from gateway.sip.dialog import DialogId
 from gateway.sip.events import Event, RequestRefused
 from gateway.sip.flow import Flow
 from gateway.sip.identity import Identity
-from gateway.sip.message import Request, Response
+from gateway.sip.invite.lingering import Lingering
+from gateway.sip.invite.session_timer import SessionTerms
+from gateway.sip.message import Request, Response, make_response
 from gateway.sip.stats import UserAgentStats
 from gateway.sip.transaction.machine import TimerValues, TransactionContext
 from gateway.sip.transaction.table import TransactionTable
@@ -20,6 +23,10 @@ from gateway.sip.validation import Refusal
 
 if TYPE_CHECKING:
     from gateway.sip.invite.call import Call
+
+
+Reliability = Literal["off", "supported", "required"]
+"""Provisional answers (RFC 3262): never reliable; where they carry SDP or the peer insists; wherever the peer can."""
 
 
 @dataclass(slots=True)
@@ -32,11 +39,15 @@ class CallContext:
     ids: IdSource
     ring_limit_s: float
     hop_timeout_s: float
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    session: SessionTerms = field(default_factory=SessionTerms)
+    reliable: Reliability = "supported"
     stats: UserAgentStats = field(default_factory=UserAgentStats)
     deadlines: Deadlines[tuple[str, str]] = field(default_factory=Deadlines)
     events: deque[Event] = field(default_factory=deque)
     calls: dict[str, Call] = field(default_factory=dict)
     dialogs: dict[DialogId, Call] = field(default_factory=dict)
+    lingering: Lingering = field(default_factory=Lingering)
 
     @property
     def timers(self) -> TimerValues:
@@ -49,10 +60,23 @@ class CallContext:
 
     def respond(self, request: Request, response: Response, flow: Flow, now: float) -> None:
         """Answer a request other than INVITE; its transaction repeats the answer while there is room for one."""
-        if self.table.has_room:
+        if self.table.has_room and request.method != "INVITE":
             self.table.open_server(request, flow).send_response(response, now)
         else:
             self.send(flow, response.to_bytes())
+
+    def refuse(self, request: Request, refusal: Refusal, flow: Flow, now: float, owner: Call) -> None:
+        """Refuse a request of a dialog in a transaction of its own, and tell of it.
+
+        Our state may have changed when the network brings it again: its transaction repeats what was said.
+        """
+        headers = (*refusal.headers, self.identity.server)
+        response = make_response(request, refusal.status, refusal.reason, headers=headers)
+        if request.method == "INVITE" and self.table.has_room:
+            self.table.refuse_invite(request, response, flow, now, owner)
+        else:
+            self.respond(request, response, flow, now)
+        self.note_refusal(request, flow, refusal)
 
     def note_refusal(self, request: Request, flow: Flow, refusal: Refusal) -> None:
         """Count a refusal that was sent, and tell of it."""

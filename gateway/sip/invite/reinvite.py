@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
-from gateway.sip.capabilities import ALLOW, CONTENT_TYPE, SUPPORTED
+from gateway.base.errors import LocalProtocolError
+from gateway.sip.capabilities import CONTENT_TYPE, offer_of
 from gateway.sip.dialog import Dialog
 from gateway.sip.events import ReofferAnswered, ReofferRefused
-from gateway.sip.grammar import SipParseError
-from gateway.sip.invite.context import CallContext
+from gateway.sip.invite.glare import MAX_ATTEMPTS, glare_wait_s
+from gateway.sip.invite.in_dialog import make_in_dialog
 from gateway.sip.message import Response
 from gateway.sip.reason import reason_phrase
 from gateway.sip.transaction.table import Client, RequestFailure
@@ -17,42 +17,43 @@ from gateway.sip.transaction.table import Client, RequestFailure
 if TYPE_CHECKING:
     from gateway.sip.invite.call import Call
 
-MAX_ATTEMPTS = 6
-"""A peer that answers 491 this often in a row is not in glare but unwilling."""
-
 
 class Reinvite:
     """One change of the session that we ask for, over as many INVITEs as glare makes necessary.
 
+    Without a body the peer makes the offer, in its 2xx, and the ACK waits for ``acknowledge``. With ``is_refresh`` the
+    body is the session as it stands (RFC 4028 §7.4), and the call layer hears of it only when the peer's has changed.
     Its timers in the call's table: ``glare`` waits before the next try, ``reinvite`` bounds a try that only ever gets
     provisional answers.
     """
 
     TIMERS = ("glare", "reinvite")
 
-    def __init__(self, context: CallContext, call: Call, dialog: Dialog, body: bytes) -> None:
+    def __init__(self, call: Call, dialog: Dialog, body: bytes, *, is_refresh: bool = False) -> None:
         self.is_in_progress = False
         """An INVITE of ours is unanswered: the peer's gets 491."""
-        self._context = context
+        self.awaits_ack = False
+        """The peer's 2xx made an offer, which the ACK must answer."""
         self._call = call
+        self._context = call.context
         self._dialog = dialog
         self._body = body
+        self._is_refresh = is_refresh
         self._attempts = 0
         self._cseq = 0
         self._ack: bytes | None = None
         self._client: Client | None = None
 
+    @property
+    def is_open_offer(self) -> bool:
+        """Our offer waits for its answer: another of the peer's gets 491."""
+        return self.is_in_progress and bool(self._body)
+
     def start(self, now: float) -> None:
         """Send the INVITE, or the next one."""
         context = self._context
-        contact = ("Contact", context.identity.contact(self._dialog.flow, user=self._dialog.contact_user))
-        request = self._dialog.make_request(
-            "INVITE",
-            context.ids.branch(),
-            context.identity,
-            headers=(contact, ALLOW, SUPPORTED, CONTENT_TYPE),
-            body=self._body,
-        )
+        headers = self._call.session_timer.request_headers()
+        request = make_in_dialog(context, self._dialog, "INVITE", headers=headers, body=self._body)
         self._attempts += 1
         self._cseq = request.cseq.number
         self._ack = None
@@ -62,6 +63,7 @@ class Reinvite:
 
     def abandon(self) -> None:
         """The dialog is over: an INVITE that only ever got provisional answers would wait for ever."""
+        self.is_in_progress = self.awaits_ack = False
         if self._client is not None and self._client.awaits_final:
             self._client.terminate()
 
@@ -70,8 +72,8 @@ class Reinvite:
         if timer == "reinvite":
             if self._client is not None:
                 self._client.terminate()
-            self._refused(408, reason_phrase(408))
-        elif self._call.is_serving:
+            self._refused(408, reason_phrase(408), now)
+        elif self._call.changes.is_serving:
             self._wait(now)
         else:
             self.start(now)
@@ -80,17 +82,23 @@ class Reinvite:
         """A response to the INVITE; each 2xx is acknowledged, however often it comes."""
         if response.status < 200:
             return
+        self._call.peer.note(response)
         if response.status < 300:
-            self._accepted(response)
+            self._accepted(response, now)
         elif response.status == 491 and self._attempts < MAX_ATTEMPTS and self._is_wanted:
             self.is_in_progress = False
             self._context.deadlines.clear((self._call.id, "reinvite"))
             self._wait(now)
+        elif response.status == 422 and self._attempts < MAX_ATTEMPTS and self._is_wanted:
+            if self._call.session_timer.raise_minimum(response):
+                self.start(now)
+            else:
+                self._refused(response.status, response.reason, now)
         elif response.status in (408, 481):
             self._finish()
             self._call.dialog_gone(now)
         else:
-            self._refused(response.status, response.reason)
+            self._refused(response.status, response.reason, now)
 
     def request_failed(self, failure: RequestFailure, now: float) -> None:
         """Timeout counts as 408 and ends the dialog, a failed flow as 503 (RFC 3261 §8.1.3.1)."""
@@ -98,38 +106,72 @@ class Reinvite:
             self._finish()
             self._call.dialog_gone(now)
         else:
-            self._refused(503, reason_phrase(503))
+            self._refused(503, reason_phrase(503), now)
 
     @property
     def _is_wanted(self) -> bool:
-        return self._call.reinvite is self
+        return self._call.changes.ours is self
 
-    def _accepted(self, response: Response) -> None:
-        if self._ack is None:
-            with contextlib.suppress(SipParseError):  # a senseless Contact moves nothing
-                self._dialog.refresh_target(response)
-            ack = self._dialog.make_request("ACK", self._context.ids.branch(), self._context.identity, cseq=self._cseq)
-            self._ack = ack.to_bytes()
-            if self._finish():
-                self._context.tell(ReofferAnswered(self._call.id, response.body))
-        self._context.send(self._dialog.flow, self._ack)
-
-    def _refused(self, status: int, reason: str) -> None:
+    def _accepted(self, response: Response, now: float) -> None:
+        if self._ack is not None:
+            self._context.send(self._dialog.flow, self._ack)
+            return
+        if self.awaits_ack:
+            return  # the same 2xx again: the answer to its offer is still being made
+        self._dialog.try_refresh_target(response)
+        if self._is_wanted and self._call.is_talking:
+            self._call.session_timer.accepted(response, now)
+        if not self._body and offer_of(response) is not None and self._is_wanted and self._call.is_talking:
+            self.is_in_progress = False
+            self.awaits_ack = True
+            self._context.deadlines.clear((self._call.id, "reinvite"))
+            self._context.tell(ReofferAnswered(self._call.id, response.body))
+            return
+        self._send_ack()
         if self._finish():
+            self._note_sessions(response)
+
+    def _note_sessions(self, response: Response) -> None:
+        answer = offer_of(response) or b""
+        is_news = not self._is_refresh or (answer and answer != self._dialog.remote_session)
+        if self._body:
+            self._dialog.local_session = self._body
+        self._dialog.remote_session = answer or self._dialog.remote_session
+        if is_news:
+            self._context.tell(ReofferAnswered(self._call.id, response.body))
+
+    def acknowledge(self, body: bytes) -> None:
+        """The ACK with our answer to the offer that the 2xx made."""
+        if not self.awaits_ack:
+            raise LocalProtocolError("no offer of the peer waits for its answer in an ACK")
+        self.awaits_ack = False
+        self._dialog.local_session = body
+        self._send_ack(body)
+        self._finish()
+
+    def _send_ack(self, body: bytes = b"") -> None:
+        context = self._context
+        headers = (CONTENT_TYPE,) if body else ()
+        ack = self._dialog.make_request(
+            "ACK", context.ids.branch(), context.identity, cseq=self._cseq, headers=headers, body=body
+        )
+        self._ack = ack.to_bytes()
+        context.send(self._dialog.flow, self._ack)
+
+    def _refused(self, status: int, reason: str, now: float) -> None:
+        if not self._finish():
+            return
+        if self._is_refresh:
+            self._call.session_timer.refresh_failed(now)
+        else:
             self._context.tell(ReofferRefused(self._call.id, status, reason))
 
     def _finish(self) -> bool:
         """True when the call still lives and wants to hear of it."""
         is_wanted = self._is_wanted and self._call.is_talking
         self.is_in_progress = False
-        for timer in self.TIMERS:
-            self._context.deadlines.clear((self._call.id, timer))
-        if self._is_wanted:
-            self._call.reinvite = None
+        self._call.changes.finish(self)
         return is_wanted
 
     def _wait(self, now: float) -> None:
-        """RFC 3261 §14.1: who made the Call-ID waits 2.1 to 4 s, the other side up to 2 s, in steps of 10 ms."""
-        bits = self._context.ids.bits(16)
-        wait_ms = 2100 + bits % 191 * 10 if self._call.inviting is not None else bits % 201 * 10
-        self._context.deadlines.set((self._call.id, "glare"), now + wait_ms / 1000)
+        self._context.deadlines.set((self._call.id, "glare"), now + glare_wait_s(self._call))

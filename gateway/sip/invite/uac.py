@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gateway.base.errors import LocalProtocolError
 from gateway.sip.address import Address
-from gateway.sip.capabilities import ALLOW, CONTENT_TYPE, SUPPORTED, offer_of
+from gateway.sip.capabilities import CONTENT_TYPE, offer_of
 from gateway.sip.dialog import MAX_FORWARDS, Dialog
 from gateway.sip.digest import DigestClient
 from gateway.sip.events import (
@@ -38,6 +38,8 @@ MAX_CHALLENGES = 6
 
 _LONGEST_RETRY_AFTER_S = 3600
 _FIRST_CSEQ_BITS = 16
+_MOST_INTERVALS = 4
+"""Session intervals tried one after another: the peer's own, and those of some proxies on the way."""
 
 
 class InviteUac:
@@ -70,6 +72,8 @@ class InviteUac:
         self._verdict: CallRefused | CallEnded | None = None
         """How the call ends unless the ``CallRedirected`` that was told is followed."""
         self._call: Call | None = None
+        self._terms = context.session
+        self._intervals_tried = 0
         self._is_cancelled = False
         self._digest = DigestClient(invitation.credentials, context.ids) if invitation.credentials else None
         self._challenges = 0
@@ -96,6 +100,7 @@ class InviteUac:
     def start(self, call: Call, now: float) -> None:
         """Send the first INVITE."""
         self._call = call
+        call.digest = self._digest
         limit_s = self._invitation.ring_timeout_s or self._context.ring_limit_s
         self._context.deadlines.set((call.id, "limit"), now + limit_s)
         self._send(now)
@@ -134,8 +139,10 @@ class InviteUac:
             ("Call-ID", self._call_id),
             ("CSeq", f"{self._cseq} INVITE"),
             ("Contact", context.identity.contact(flow, user=self.contact_user, is_sips=self._uri.startswith("sips:"))),
-            ALLOW,
-            SUPPORTED,
+            context.capabilities.allow,
+            context.capabilities.supported,
+            *self._terms.headers,
+            *(() if context.reliable != "required" else (("Require", "100rel"),)),
             CONTENT_TYPE,
             context.identity.user_agent,
             *self._credentials,
@@ -163,6 +170,7 @@ class InviteUac:
     def attempt_rang(self, response: Response, tag: str, now: float) -> None:
         """Tell of it."""
         if self._call is not None:
+            self._call.peer.note(response)
             body = offer_of(response)
             self._context.tell(
                 CallRinging(self._call.id, response.status, body, tag, response.reason, response.headers)
@@ -175,7 +183,7 @@ class InviteUac:
         for timer in self.TIMERS:
             self._context.deadlines.clear((self._call.id, timer))
         dialog.contact_user = self.contact_user
-        self._call.established(dialog)
+        self._call.established(dialog, response, now)
         self._context.tell(CallAnswered(self._call.id, response.body, response.headers))
 
     def attempt_refused(self, response: Response, now: float) -> None:
@@ -184,6 +192,8 @@ class InviteUac:
             return
         if response.status in (401, 407) and self._answer_challenge(response, now):
             return
+        if response.status == 422 and self._try_longer_interval(response, now):
+            return
         if response.status == 503:
             self._note_hop(HopFault.UNAVAILABLE, _retry_after_s(response))
             if self._try_next_hop(now):
@@ -191,6 +201,21 @@ class InviteUac:
         is_redirect = self._invitation.follows_redirects and self._redirects.add(response)
         verdict = CallRefused(self._call.id, response.status, response.reason, response.headers)
         self._finish(verdict, may_go_on=is_redirect or 400 <= response.status < 600)
+
+    def _try_longer_interval(self, response: Response, now: float) -> bool:
+        """RFC 4028 §7.3: the same INVITE once more, with the session interval that the peer can bear."""
+        raised = self._terms.raised_by(response)
+        if raised is None or self._intervals_tried == _MOST_INTERVALS or self._call is None:
+            return False
+        self._intervals_tried += 1
+        self._terms = raised
+        self._cseq += 1
+        if self._digest is not None and self._credentials:
+            request = self._attempt.request
+            self._credentials = self._digest.authorize("INVITE", request.uri, request.body)
+        self._attempt = self._attempt_at(self._attempt.flow)
+        self._attempt.start(self._call, now)
+        return True
 
     def attempt_failed(self, failure: RequestFailure, now: float) -> None:
         """Timer B, or the transport: the hop is treated as one that said 503 (RFC 3263 §4.3)."""

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from gateway.base.errors import LocalProtocolError
-from gateway.sip.capabilities import ALLOW, CONTENT_TYPE, SUPPORTED, offer_of
+from gateway.sip.capabilities import CONTENT_TYPE, offer_of, option_tags
+from gateway.sip.dialog import Dialog
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import MAX_UINT32, SipParseError, parse_number
 from gateway.sip.identity import demands_sips
 from gateway.sip.invite.context import CallContext
+from gateway.sip.invite.reliable import Provisional, RAck, ReliableProvisionals
 from gateway.sip.message import Request, Response, make_response
 from gateway.sip.transaction.invite_server import InviteServer
 from gateway.sip.transaction.machine import TransactionKey
+
+if TYPE_CHECKING:
+    from gateway.sip.invite.call import Call
 
 RING_REPEAT_S = 60.0
 """RFC 3261 §13.3.1.1: a provisional response is repeated every minute, lest proxies give the call up."""
@@ -40,14 +46,18 @@ class InviteUas:
 
     TIMERS = ("ring", "limit", "repeat", "ack")
 
-    def __init__(self, context: CallContext, call: str, server: InviteServer, local_tag: str, now: float) -> None:
+    def __init__(self, context: CallContext, call: Call, server: InviteServer, dialog: Dialog, now: float) -> None:
         self.request: Request = server.request
+        self.dialog = dialog
         self.state = UasState.PROCEEDING
         self.offer = offer_of(server.request)
         self._context = context
+        self.reliable = ReliableProvisionals(context, call.id, server.request.cseq.number, self._send_reliably)
+        self.is_settled = False
+        """Offer and answer were exchanged by reliable provisional answers: the 2xx says no more of the session."""
         self._call = call
         self._server = server
-        self._local_tag = local_tag
+        self._held: tuple[bytes, tuple[tuple[str, str], ...]] | None = None
         self._interval_s = context.timers.t1
         self._last: Response | None = None
         expires_s = _expires_s(server.request)
@@ -67,29 +77,106 @@ class InviteUas:
         return self._server.key
 
     def _arm(self, timer: str, now: float, after_s: float) -> None:
-        self._context.deadlines.set((self._call, timer), now + after_s)
+        self._context.deadlines.set((self._call.id, timer), now + after_s)
 
     def _disarm(self) -> None:
         for timer in self.TIMERS:
-            self._context.deadlines.clear((self._call, timer))
+            self._context.deadlines.clear((self._call.id, timer))
+        self.reliable.stop()
 
-    def ring(self, status: int, headers: HeaderList, now: float) -> None:
-        """A provisional answer other than 100 (180, 181, 182, 183)."""
+    def ring(
+        self, status: int, headers: HeaderList, now: float, *, body: bytes = b"", is_reliable: bool | None = None
+    ) -> None:
+        """A provisional answer other than 100 (180, 181, 182, 183). ``is_reliable`` None: as configured.
+
+        Whatever is wished for, the caller decides first: it may insist on PRACK, or know nothing of it.
+        """
         if not 101 <= status <= 199:
             raise LocalProtocolError(f"{status} is not a ringing status; use 101 to 199")
         self._require(UasState.PROCEEDING, "ring")
-        self._respond(status, now, headers=(self._contact(), ALLOW, *headers))
+        provisional = Provisional(status, tuple(headers), body)
+        if self._is_reliable(is_reliable, body):
+            self.reliable.send(provisional, now)
+        else:
+            self._provide(provisional, (), now)
         self._arm("ring", now, RING_REPEAT_S)
 
-    def answer(self, body: bytes, headers: HeaderList, now: float) -> None:
-        """200 OK, again and again until its ACK comes."""
+    def _is_reliable(self, is_wished: bool | None, body: bytes) -> bool:
+        if "100rel" not in self._context.capabilities.extensions:
+            return False
+        if "100rel" in option_tags(self.request, "Require"):
+            return True
+        if "100rel" not in option_tags(self.request, "Supported"):
+            return False
+        if is_wished is not None:
+            return is_wished
+        return self._context.reliable == "required" or bool(body)
+
+    def _send_reliably(self, provisional: Provisional, rseq: int, now: float) -> None:
+        self._provide(provisional, (("Require", "100rel"), ("RSeq", str(rseq))), now)
+
+    def _provide(self, provisional: Provisional, headers: HeaderList, now: float) -> None:
+        capabilities = self._context.capabilities
+        ours = [self._contact(), capabilities.allow, capabilities.supported]
+        if provisional.body:
+            ours.append(CONTENT_TYPE)
+        fields = (*ours, *headers, *provisional.headers)
+        self._respond(provisional.status, now, headers=fields, body=provisional.body)
+
+    def acknowledge_provisional(self, prack: Request) -> bool:
+        """A PRACK: True when a provisional answer of ours waited for it. Raises SipParseError."""
+        acknowledged = self.reliable.acknowledge(RAck.of(prack))
+        if acknowledged is None:
+            return False
+        answer = offer_of(prack) if self.offer is None else self.offer
+        if acknowledged.body and answer is not None and not self.is_settled:
+            self.is_settled = self.dialog.is_negotiated = True
+            self.dialog.local_session = acknowledged.body
+            self.dialog.remote_session = answer
+        return True
+
+    def resume(self, now: float) -> bool:
+        """A PRACK was answered: the next provisional answer leaves, or the 2xx that waited. True: the latter."""
+        if self.state is not UasState.PROCEEDING:
+            return False
+        self.reliable.resume(now)
+        if self._held is None or self.reliable.holds_back_answer:
+            return False
+        (body, headers), self._held = self._held, None
+        self._accept(body, headers, now)
+        return True
+
+    def answer(self, body: bytes, headers: HeaderList, now: float) -> bool:
+        """200 OK, again and again until its ACK comes.
+
+        False: not yet. A reliable provisional answer with a session description waits for its PRACK (RFC 3262 §3).
+        """
         self._require(UasState.PROCEEDING, "answer")
+        if self._held is not None:
+            raise LocalProtocolError("cannot answer: this INVITE has its answer already")
+        if self.reliable.holds_back_answer:
+            self._held = (body, tuple(headers))
+            self._context.deadlines.clear((self._call.id, "limit"))
+            return False
+        self._accept(body, headers, now)
+        return True
+
+    def _accept(self, body: bytes, headers: HeaderList, now: float) -> None:
         self._disarm()
         self.state = UasState.ANSWERED
-        ours = (self._contact(), ALLOW, SUPPORTED, CONTENT_TYPE)
+        context = self._context
+        ours = [self._contact(), context.capabilities.allow, context.capabilities.supported]
+        ours += self._call.session_timer.answer(self.request, now)
+        if self.is_settled:
+            body = b""  # RFC 6337 §3.1.1: the answer is given already, and what an UPDATE changed since must stand
+        else:
+            ours.append(CONTENT_TYPE)
+            self.dialog.local_session = body
+            self.dialog.remote_session = self.offer or b""
+            self.dialog.is_negotiated = self.offer is not None
         self._respond(200, now, headers=(*ours, *headers), body=body)
         self._arm("repeat", now, self._interval_s)
-        self._arm("ack", now, self._context.timers.give_up_s)
+        self._arm("ack", now, context.timers.give_up_s)
 
     def reject(self, status: int, reason: str | None, headers: HeaderList, now: float) -> None:
         """A final refusal; its transaction repeats it and takes its ACK."""
@@ -109,20 +196,30 @@ class InviteUas:
     def close(self) -> None:
         """Nothing is repeated any more, nothing waited for."""
         self._disarm()
+        self._held = None
         self.state = UasState.DONE
 
     def handle_timer(self, timer: str, now: float) -> None:
         """``ring`` and ``repeat``; what the other two mean is the call's to decide."""
         if self._last is None:
             return
-        if timer == "ring" and self.state is UasState.PROCEEDING:
-            self._server.send_response(self._last, now)
+        if timer == "reliable":
+            self.reliable.repeat(now)
+        elif timer == "ring" and self.state is UasState.PROCEEDING:
+            self._repeat_ringing(self._last, now)
             self._arm("ring", now, RING_REPEAT_S)
         elif timer == "repeat" and self.state is UasState.ANSWERED:
             self._context.stats.answers_repeated += 1
             self._server.send_response(self._last, now)
             self._interval_s = min(2 * self._interval_s, self._context.timers.t2)
             self._arm("repeat", now, self._interval_s)
+
+    def _repeat_ringing(self, last: Response, now: float) -> None:
+        """A reliable one, long acknowledged, is no news to the caller: it gets another number and no session."""
+        if "RSeq" not in last.headers:
+            self._server.send_response(last, now)
+        elif not self.reliable.is_waiting:
+            self.reliable.send(Provisional(last.status, (), b""), now)
 
     def _contact(self) -> tuple[str, str]:
         is_sips = demands_sips(self.request)
@@ -136,7 +233,9 @@ class InviteUas:
         self, status: int, now: float, *, reason: str | None = None, headers: HeaderList, body: bytes = b""
     ) -> None:
         fields = (*headers, self._context.identity.server)
-        self._last = make_response(self.request, status, reason, to_tag=self._local_tag, headers=fields, body=body)
+        self._last = make_response(
+            self.request, status, reason, to_tag=self.dialog.local_tag, headers=fields, body=body
+        )
         self._server.send_response(self._last, now)
 
 

@@ -18,6 +18,7 @@ from gateway.sip.events import Event
 from gateway.sip.flow import Flow, SocketAddress, Transport, default_port
 from gateway.sip.grammar import SipParseError
 from gateway.sip.invite.invitation import Invitation
+from gateway.sip.transport.commands import EndpointCommands
 from gateway.sip.transport.limits import TransportLimits, TransportStats
 from gateway.sip.transport.listen_url import ListenUrl
 from gateway.sip.transport.local_address import LocalAddresses
@@ -34,7 +35,7 @@ _SWEEP_S = 2.0
 """How often overdue connections are looked for, while there are any."""
 
 
-class Endpoint:
+class Endpoint(EndpointCommands):
     """Listens where it is told and drives one user agent. All methods belong to the loop's thread.
 
     ``on_event`` is called plainly, in order, and may call every command; what it raises is logged and goes no further.
@@ -145,41 +146,6 @@ class Endpoint:
         return Flow(transport, local, remote, server_name=server_name, profile=profile)
 
     # Commands of the call layer (see UserAgent)
-
-    def ring(self, call: str, status: int = 180, headers: HeaderList = ()) -> None:
-        """Send a provisional answer."""
-        self.user_agent.ring(call, time.monotonic(), status, headers)
-        self.drive()
-
-    def answer(self, call: str, body: bytes, headers: HeaderList = ()) -> None:
-        """Send 200 with our SDP."""
-        self.user_agent.answer(call, body, time.monotonic(), headers)
-        self.drive()
-
-    def reject(self, call: str, status: int, reason: str | None = None, headers: HeaderList = ()) -> None:
-        """Refuse an offered call."""
-        self.user_agent.reject(call, status, time.monotonic(), reason, headers)
-        self.drive()
-
-    def hang_up(self, call: str, headers: HeaderList = ()) -> None:
-        """BYE, CANCEL or 480."""
-        self.user_agent.hang_up(call, time.monotonic(), headers)
-        self.drive()
-
-    def answer_offer(self, call: str, body: bytes) -> None:
-        """Accept a re-INVITE."""
-        self.user_agent.answer_offer(call, body, time.monotonic())
-        self.drive()
-
-    def refuse_offer(self, call: str, status: int) -> None:
-        """Refuse a re-INVITE."""
-        self.user_agent.refuse_offer(call, status, time.monotonic())
-        self.drive()
-
-    def reoffer(self, call: str, body: bytes) -> None:
-        """Send a re-INVITE."""
-        self.user_agent.reoffer(call, body, time.monotonic())
-        self.drive()
 
     def invite(self, invitation: Invitation) -> str:
         """Place a call over hops that are flows of ``flow_to``; returns its id before any event of it is told."""

@@ -501,7 +501,8 @@ def test_options_in_the_dialog_get_200_and_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "status"), [("INFO", 405), ("UPDATE", 405), ("REFER", 405), ("NOTIFY", 489), ("DANCE", 501)]
+    ("method", "status"),
+    [("MESSAGE", 405), ("REGISTER", 405), ("SUBSCRIBE", 489), ("NOTIFY", 489), ("PRACK", 481), ("DANCE", 501)],
 )
 def test_requests_we_do_not_serve_leave_the_call_alone(method: str, status: int) -> None:
     bench, _, _, tag = talking()

@@ -92,9 +92,9 @@ def test_the_200_carries_what_rfc_3261_wants() -> None:
     assert response.body == ANSWER
     assert response.content_type == "application/sdp"
     assert response.headers.get("Contact") == "<sip:gateway@192.0.2.1:5060>"
-    assert response.headers.get("Allow") == "INVITE, ACK, BYE, CANCEL, OPTIONS"
+    assert response.headers.get("Allow") == "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY"
     assert "Server" in response.headers
-    assert response.headers.get_all("Supported") == [""]
+    assert response.headers.get("Supported") == "100rel, timer, replaces, norefersub"
     assert response.headers.get("X-Call") == "7"
     assert response.headers.get_all("Via") == sent.headers.get_all("Via")
 

@@ -1,0 +1,32 @@
+"""When two sides change a session at once: how long each waits before it asks again (RFC 3261 §14.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.sip.grammar import SipParseError, parse_number
+from gateway.sip.message import Response
+
+if TYPE_CHECKING:
+    from gateway.sip.invite.call import Call
+
+MAX_ATTEMPTS = 6
+"""A peer that answers 491 this often in a row is not in glare but unwilling."""
+
+_LONGEST_WAIT_S = 32
+"""A Retry-After beyond this is a refusal."""
+
+
+def glare_wait_s(call: Call) -> float:
+    """Who made the Call-ID waits 2.1 to 4 s, the other side up to 2 s, in steps of 10 ms."""
+    bits = call.context.ids.bits(16)
+    return (2100 + bits % 191 * 10 if call.inviting is not None else bits % 201 * 10) / 1000
+
+
+def retry_after_s(response: Response) -> float | None:
+    """The wait that a 500 asks for; None without one, or with one too long to be meant for this."""
+    text = (response.headers.get("Retry-After") or "").partition(";")[0].partition("(")[0]
+    try:
+        return float(parse_number(text.strip(" \t"), _LONGEST_WAIT_S, "Retry-After"))
+    except SipParseError:
+        return None

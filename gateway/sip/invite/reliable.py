@@ -1,0 +1,150 @@
+"""Reliable provisional responses (RFC 3262): ours, repeated until their PRACK, and the PRACK to those of the peer."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from gateway.sip.capabilities import offer_of, option_tags
+from gateway.sip.dialog import Dialog
+from gateway.sip.grammar import MAX_UINT32, SipParseError, parse_number
+from gateway.sip.invite.in_dialog import InDialogRequest
+from gateway.sip.message import Request, Response
+
+if TYPE_CHECKING:
+    from gateway.sip.invite.call import Call
+    from gateway.sip.invite.context import CallContext
+
+Header = tuple[str, str]
+
+_FIRST_RSEQ_BITS = 24
+"""RFC 3262 §3: the first number lies between 1 and 2**31 - 1; this leaves room to count up."""
+
+_MAX_WAITING = 8
+"""Provisional answers that wait behind an unacknowledged one; more say nothing that matters any more."""
+
+
+class RAck(NamedTuple):
+    """Which provisional response a PRACK acknowledges (RFC 3262 §7.2)."""
+
+    rseq: int
+    cseq: int
+    method: str
+
+    @classmethod
+    def of(cls, prack: Request) -> RAck:
+        """Raises SipParseError."""
+        parts = (prack.headers.get("RAck") or "").split()
+        if len(parts) != 3:
+            raise SipParseError("Missing or malformed RAck header field")
+        rseq, cseq, method = parts
+        return cls(parse_number(rseq, MAX_UINT32, "RAck"), parse_number(cseq, MAX_UINT32, "RAck"), method)
+
+
+class Provisional(NamedTuple):
+    """A provisional answer to be sent reliably."""
+
+    status: int
+    headers: tuple[Header, ...]
+    body: bytes
+
+
+Send = Callable[[Provisional, int, float], None]
+"""Sends it, under its RSeq, for the first time or again."""
+
+
+class ReliableProvisionals:
+    """Our reliable answers to one INVITE: one at a time, the next behind the PRACK for the last (RFC 3262 §3).
+
+    Two timers in the call's table: ``reliable`` repeats, at T1 and then doubling; ``prack`` gives up after 64*T1.
+    """
+
+    TIMERS = ("reliable", "prack")
+
+    def __init__(self, context: CallContext, call_id: str, cseq: int, send: Send) -> None:
+        self._context = context
+        self._call_id = call_id
+        self._cseq = cseq
+        self._send = send
+        self._rseq = 0
+        self._interval_s = 0.0
+        self._open: Provisional | None = None
+        self._waiting: deque[Provisional] = deque(maxlen=_MAX_WAITING)
+
+    @property
+    def holds_back_answer(self) -> bool:
+        """A session description is not acknowledged: no 2xx may be sent before it is."""
+        return any(provisional.body for provisional in (self._open, *self._waiting) if provisional is not None)
+
+    @property
+    def is_waiting(self) -> bool:
+        """One has not been acknowledged yet."""
+        return self._open is not None
+
+    def send(self, provisional: Provisional, now: float) -> None:
+        """Send it, or let it wait for its turn."""
+        self._waiting.append(provisional)
+        if self._open is None:
+            self._send_next(now)
+
+    def _send_next(self, now: float) -> None:
+        if not self._waiting:
+            return
+        self._open = self._waiting.popleft()
+        self._rseq = self._rseq + 1 if self._rseq else self._context.ids.bits(_FIRST_RSEQ_BITS) + 1
+        self._interval_s = self._context.timers.t1
+        self._send(self._open, self._rseq, now)
+        self._context.deadlines.set((self._call_id, "reliable"), now + self._interval_s)
+        self._context.deadlines.set((self._call_id, "prack"), now + self._context.timers.give_up_s)
+
+    def repeat(self, now: float) -> None:
+        """The ``reliable`` timer. The interval doubles without limit (RFC 3262 §3)."""
+        if self._open is not None:
+            self._send(self._open, self._rseq, now)
+            self._interval_s *= 2
+            self._context.deadlines.set((self._call_id, "reliable"), now + self._interval_s)
+
+    def acknowledge(self, rack: RAck) -> Provisional | None:
+        """The answer that ``rack`` names, which is repeated no more; None when none of ours waits for it."""
+        acknowledged = self._open
+        if acknowledged is None or rack != (self._rseq, self._cseq, "INVITE"):
+            return None
+        self._open = None
+        for timer in self.TIMERS:
+            self._context.deadlines.clear((self._call_id, timer))
+        return acknowledged
+
+    def resume(self, now: float) -> None:
+        """The PRACK is answered: the next one may leave."""
+        if self._open is None:
+            self._send_next(now)
+
+    def stop(self) -> None:
+        """A final answer is out: nothing is repeated, but a late PRACK still finds its number (RFC 3262 §3)."""
+        self._waiting.clear()
+        for timer in self.TIMERS:
+            self._context.deadlines.clear((self._call_id, timer))
+
+
+def acknowledge_provisional(call: Call, dialog: Dialog, response: Response, now: float) -> bool:
+    """A provisional answer to our INVITE in an early dialog; PRACK leaves when it wants one (RFC 3262 §4).
+
+    False: it is a repetition, or one has been lost before it, and it must not be looked at.
+    """
+    if "100rel" not in option_tags(response, "Require"):
+        return True
+    try:
+        rseq = parse_number(response.headers.get("RSeq") or "", MAX_UINT32, "RSeq")
+    except SipParseError:
+        return False
+    if dialog.remote_rseq is not None and rseq != dialog.remote_rseq + 1:
+        return False
+    dialog.remote_rseq = rseq
+    if offer_of(response) is not None:
+        dialog.is_negotiated = True
+        dialog.remote_session = response.body
+    InDialogRequest(
+        call, dialog, "PRACK", headers=(("RAck", f"{rseq} {response.cseq.number} INVITE"),), is_usage_of_its_own=True
+    ).send(now)
+    return True

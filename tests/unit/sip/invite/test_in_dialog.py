@@ -1,0 +1,124 @@
+"""Requests of ours inside a dialog: one maker, one rising sequence of numbers, one way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.base.errors import LocalProtocolError
+from gateway.sip.events import CallEnded, EndCause
+from gateway.sip.message import Request
+from tests.support.calls import ALL_METHODS, OFFER, assert_nothing_is_left, inbound, outbound
+from tests.support.sip_peer import TCP, UserAgentBench, statuses
+
+ROUTES = ("Record-Route", "<sip:edge.example.net;lr>, <sip:core.example.net;lr>")
+
+
+@pytest.mark.parametrize("status", [200, 405, 501, 500])
+def test_any_answer_to_a_ping_but_481_and_408_means_that_the_call_is_there(status: int) -> None:
+    talk = inbound()
+    talk.bench.ua.ping(talk.call, talk.bench.now)
+    ping = talk.sent()
+    assert ping.method == "OPTIONS"
+    assert {"Allow", "Supported"} <= {name for name, _ in ping.headers}
+    talk.reply(ping, status)
+    assert talk.bench.ua.calls == 1
+    assert talk.events() == []
+
+
+@pytest.mark.parametrize("status", [481, 408])
+def test_a_ping_finds_a_call_that_is_gone(status: int) -> None:
+    talk = inbound()
+    talk.bench.ua.ping(talk.call, talk.bench.now)
+    assert statuses(talk.reply(talk.sent(), status)) == ["BYE"]
+    assert talk.events() == [CallEnded(talk.call, EndCause.DIALOG_GONE)]
+
+
+def test_a_ping_that_nobody_answers_ends_the_call() -> None:
+    talk = inbound()
+    talk.bench.ua.ping(talk.call, talk.bench.now)
+    talk.bench.advance(33)
+    assert talk.events() == [CallEnded(talk.call, EndCause.DIALOG_GONE)]
+    assert_nothing_is_left(talk.bench)
+
+
+def test_an_info_that_nobody_answers_does_not() -> None:
+    talk = inbound()
+    talk.bench.ua.info(talk.call, "application/dtmf-relay", b"Signal=1\r\nDuration=100\r\n", talk.bench.now)
+    sent = talk.sent()
+    assert (sent.method, sent.content_type, sent.body[:8]) == ("INFO", "application/dtmf-relay", b"Signal=1")
+    talk.bench.advance(40)
+    assert talk.events() == []
+    assert talk.bench.ua.calls == 1
+
+
+def test_a_call_that_is_over_or_not_yet_there_sends_none() -> None:
+    talk = inbound()
+    talk.ask("BYE")
+    with pytest.raises(LocalProtocolError):
+        talk.bench.ua.ping(talk.call, talk.bench.now)
+
+
+def test_the_route_set_goes_with_each_of_them_and_the_flow_stays() -> None:
+    talk = inbound(TCP, headers=[ROUTES])
+    ua, now = talk.bench.ua, talk.bench.now
+    ua.info(talk.call, "application/dtmf", b"1", now)
+    ua.ping(talk.call, now)
+    ua.refer(talk.call, "sip:carol@example.net", now)
+    ua.reoffer(talk.call, OFFER, now)
+    talk.bench.feed(b"", TCP)
+    ua.hang_up(talk.call, now)
+    for message in (*talk.bench.sent[-4:], *talk.bench.drain()):
+        assert isinstance(message, Request)
+        assert message.headers.split("Route") == ["<sip:edge.example.net;lr>", "<sip:core.example.net;lr>"]
+        assert message.uri == "sip:caller@198.51.100.7:5060"
+    assert set(talk.bench.flows[-5:]) == {TCP}
+
+
+COMMANDS = ("info", "ping", "refer", "reoffer", "reoffer_update", "update", "answer", "time", "bye")
+
+
+@given(st.lists(st.sampled_from(COMMANDS), max_size=25), st.booleans(), st.integers(0, 2**16))
+@settings(max_examples=150, deadline=None)
+def test_sequence_numbers_only_rise_whatever_is_sent(commands: list[str], is_outbound: bool, choice: int) -> None:
+    talk = outbound(headers=[ALL_METHODS]) if is_outbound else inbound(headers=[ALL_METHODS, ("Supported", "timer")])
+    numbers: list[int] = [talk.invite.cseq.number] if is_outbound else []
+    seen = 0
+
+    def look(bench: UserAgentBench) -> list[Request]:
+        nonlocal seen
+        bench.drain()
+        fresh = [message for message in bench.sent[seen:] if isinstance(message, Request)]
+        seen = len(bench.sent)
+        return fresh
+
+    look(talk.bench)
+    waiting: list[Request] = []
+    branches: set[str] = set()
+    ua = talk.bench.ua
+    actions: dict[str, Callable[[float], object]] = {
+        "info": lambda now: ua.info(talk.call, "application/dtmf", b"1", now),
+        "ping": lambda now: ua.ping(talk.call, now),
+        "refer": lambda now: ua.refer(talk.call, "sip:carol@example.net", now),
+        "reoffer": lambda now: ua.reoffer(talk.call, OFFER, now),
+        "reoffer_update": lambda now: ua.reoffer(talk.call, OFFER, now, prefer_update=True),
+        "update": lambda now: ua.update(talk.call, now),
+        "bye": lambda now: ua.hang_up(talk.call, now),
+        "time": lambda _now: talk.bench.advance(3),
+        "answer": lambda _now: waiting and talk.reply(waiting.pop(), [200, 491, 500, 488, 405][choice % 5]),
+    }
+    for command in commands:
+        try:
+            actions[command](talk.bench.now)
+        except LocalProtocolError:
+            continue
+        for request in look(talk.bench):
+            if request.method == "ACK" or (request.via.branch or "") in branches:
+                continue
+            branches.add(request.via.branch or "")
+            numbers.append(request.cseq.number)
+            waiting.append(request)
+    assert numbers == sorted(set(numbers)), "each number once, each above the last"
