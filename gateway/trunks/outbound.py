@@ -346,15 +346,16 @@ class OutboundTrunks:
 
 
 def _allows(settings: TrunkSettings, destination: Destination) -> bool:
-    """By the number or user; a URI at a host that is none of the trunk's must be allowed as a whole URI.
+    """By the number or user; a URI at a host that is none of the trunk's only by a pattern that begins with ``sip:``.
 
-    So ``+1*`` allows no call to a stranger's server, and ``sip:*@partner.example`` does.
+    So neither ``+1*`` nor ``*`` allows a call to a stranger's server, and ``sip:*@partner.example`` allows it to his.
     """
     uri = destination.uri
-    text = destination.user
-    if uri is not None and not _is_at(settings, uri):
-        text = f"sip:{destination.user}@{uri.host.lower()}"
-    return any(matches_pattern(pattern, text) for pattern in settings.allow_destinations)
+    if uri is None or _is_at(settings, uri):
+        return any(matches_pattern(pattern, destination.user) for pattern in settings.allow_destinations)
+    text = f"sip:{destination.user}@{uri.host.lower()}"
+    patterns = (pattern for pattern in settings.allow_destinations if pattern.startswith("sip:"))
+    return any(matches_pattern(pattern, text) for pattern in patterns)
 
 
 def _is_at(settings: TrunkSettings, uri: SipUri) -> bool:

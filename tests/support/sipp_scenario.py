@@ -84,6 +84,8 @@ class Scenario:
         self._references: list[str] = []
         self._cseq = 0
         self._invite_element = 0
+        self._answers = ""
+        """The method of the request that came last."""
 
     def __str__(self) -> str:
         used = f'<Reference variables="{",".join(self._references)}"/>' if self._references else ""
@@ -139,18 +141,55 @@ class Scenario:
 
     def receive(self, method: str, *checks: Check) -> Self:
         """Waits for a request of the other side."""
-        remember = ""
+        self._answers = method
+        remember = self._remember_cseq() if self._role == "called" and method == "INVITE" else ""
         if self._role == "called" and method == "INVITE" and not any("peer_from" in step for step in self._elements):
-            remember = _remember("From", "peer_from") + _remember("To", "peer_to")
+            remember += _remember("From", "peer_from") + _remember("To", "peer_to")
             self._references += ["peer_from", "peer_to"]
         return self._receive(f'request="{method}" rrs="true"', checks, remember)
 
-    def respond(self, status: int, reason: str, body: str = "", *, headers: Sequence[str] = ()) -> Self:
-        """Answers the request that came last."""
-        to = "[last_To:]" if self._role == "caller" else f"To: {CALLED}"
+    def receive_credentials(self, username: str, password: str) -> Self:
+        """Waits for the INVITE that answers a 401; SIPp works the MD5 digest out for itself."""
+        self._answers = "INVITE"
+        verify = f'<verifyauth assign_to="verified" username="{username}" password="{password}"/>'
+        self._receive('request="INVITE" rrs="true"', (), verify + self._remember_cseq())
+        self._references.append("verified")
+        self._elements += [
+            '<nop test="verified" next="verified"/>',
+            '<nop><action><error message="the digest is wrong"/></action></nop>',
+            '<label id="verified"/>',
+        ]
+        return self
+
+    def _remember_cseq(self) -> str:
+        if "invite_cseq" not in self._references:
+            self._references.append("invite_cseq")
+        find = 'regexp="[0-9]+" search_in="hdr" header="CSeq:"'
+        return f'<ereg {find} check_it="true" assign_to="invite_cseq"/>'
+
+    def respond(
+        self,
+        status: int,
+        reason: str,
+        body: str = "",
+        *,
+        headers: Sequence[str] = (),
+        fork: str = "",
+        to_invite: bool = False,
+    ) -> Self:
+        """Answers the request that came last; ``fork`` makes it another called party's answer, by its To tag.
+
+        ``to_invite``: answers the INVITE though its CANCEL came last, whose Via is the same.
+        """
+        to = "[last_To:]" if self._role == "caller" else f"To: {CALLED}{fork}"
+        if status == 100:
+            to = "[last_To:]"
+        cseq = "CSeq: [$invite_cseq] INVITE" if to_invite else "[last_CSeq:]"
         lines = [f"SIP/2.0 {status} {reason}", "[last_Via:]", "[last_Record-Route:]", "[last_From:]"]
-        lines += [to, "[last_Call-ID:]", "[last_CSeq:]"]
-        return self._send(lines, body, SDP, [self._contact, *headers], retrans=status == 200)
+        lines += [to, "[last_Call-ID:]", cseq]
+        is_answer = 200 <= status < 300 and (to_invite or self._answers == "INVITE")
+        contact = [] if 300 <= status < 400 else [self._contact]
+        return self._send(lines, body, SDP, [*contact, *headers], retrans=is_answer)
 
     def pause(self, seconds: float) -> Self:
         self._elements.append(f'<pause milliseconds="{round(seconds * 1000)}"/>')

@@ -119,6 +119,8 @@ def test_a_number_pattern_allows_no_strangers_server() -> None:
     trunks = outbound()
     assert trunks.choose("sip:+15550100@sip.carrier.example") == "carrier"
     assert rule_of(lambda: trunks.choose("sip:+15550100@evil.example")) == "trunks.allow_destinations"
+    anything = outbound(trunks={"any": {**CARRIER, "allow_destinations": ["*"]}})
+    assert rule_of(lambda: anything.choose("sip:+15550100@evil.example")) == "trunks.allow_destinations"
     partner = outbound(trunks={"partner": {**CARRIER, "allow_destinations": ["sip:*@b.example"]}})
     assert partner.choose("sip:bob@B.example") == "partner"
     assert invite(partner, "sip:bob@b.example", "partner").request_uri == "sip:bob@b.example"
