@@ -53,6 +53,19 @@ class Metrics:
         )
         self.digits = Counter("gateway_digits", "Keypad digits received", registry=self.registry)
 
+        self.trunk_registered = Gauge(
+            "gateway_trunk_registered",
+            "1 while the trunk's registrar has us registered",
+            ["trunk"],
+            registry=self.registry,
+        )
+        self.registration_failures = Counter(
+            "gateway_trunk_registration_failures",
+            "Registrations that failed, by what failed",
+            ["trunk", "rule"],
+            registry=self.registry,
+        )
+
     def watch(self, name: str, help_text: str, read: Callable[[], float]) -> None:
         """Exports a number that lives elsewhere and goes up and down (a table's size), read at each scrape."""
         Gauge(name, help_text, registry=self.registry).set_function(read)

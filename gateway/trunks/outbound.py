@@ -231,10 +231,10 @@ class OutboundTrunks:
         self, trunk: str, settings: TrunkSettings, target: SipUri, destination: Destination, route: tuple[str, ...]
     ) -> Target:
         first = _uri_of(route[0]) if route else _next_hop(target, destination)
-        hops = await self._hops(trunk, settings, first)
+        hops = await self.hops(trunk, settings, first)
         return Target(str(_request_uri(target, destination)), hops, route)
 
-    async def _hops(self, trunk: str, settings: TrunkSettings, uri: SipUri) -> tuple[Flow, ...]:
+    async def hops(self, trunk: str, settings: TrunkSettings, uri: SipUri) -> tuple[Flow, ...]:
         """Flows to where ``uri`` leads. Raises ResolutionError."""
         flows = []
         faults = []
@@ -327,7 +327,7 @@ class OutboundTrunks:
 
     async def _by_proxy(self, trunk: str, settings: TrunkSettings, contact: str) -> Redirection:
         proxy = SipUri.parse(contact)
-        hops = await self._hops(trunk, settings, proxy)
+        hops = await self.hops(trunk, settings, proxy)
         return Redirection(contact, "", hops, (f"<{_loose(proxy)}>",))
 
     async def _by_contact(self, trunk: str, settings: TrunkSettings, contact: str) -> Redirection:
@@ -337,7 +337,7 @@ class OutboundTrunks:
         uri = parse_uri(contact)
         target = _request_uri(settings.targets[0], destination) if isinstance(uri, TelUri) else SipUri.parse(contact)
         route = self._route(trunk, settings)
-        hops = await self._hops(trunk, settings, _uri_of(route[0]) if route else target)
+        hops = await self.hops(trunk, settings, _uri_of(route[0]) if route else target)
         return Redirection(contact, str(target), hops)
 
     def hop_failed(self, event: HopFailed) -> None:

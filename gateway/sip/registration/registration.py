@@ -57,6 +57,7 @@ class Registration:
         self._from_tag = ids.tag()
         self._cseq = ids.bits(16)
         self._asked_s = config.expires_s
+        self._instance = config.instance
         self._hops: list[Flow] = []
         self._flow: Flow | None = None
         self._sends = 0
@@ -170,7 +171,7 @@ class Registration:
     def _begin(self) -> None:
         self._is_resolving = True
         self._set(state=RegistrationState.REGISTERING, next_try_at=None)
-        self._actions.append(Resolve(self.config.route[0] if self.config.route else self.config.registrar))
+        self._actions.append(Resolve(self.config.next_hop or self.config.registrar))
 
     def _send_to_next_hop(self, now: float) -> None:
         self._flow = self._hops.pop(0)
@@ -180,9 +181,9 @@ class Registration:
 
     def _contact(self, flow: Flow) -> str:
         contact = self._contact_on(flow)
-        if not self.config.instance:
+        if not self._instance:
             return contact
-        return f"{contact};+sip.instance={quote_string(self.config.instance)};reg-id=1"
+        return f"{contact};+sip.instance={quote_string(self._instance)};reg-id=1"
 
     def _send(self, now: float, credentials: tuple[tuple[str, str], ...] | None = None) -> None:
         assert self._flow is not None, "a hop is chosen before anything is sent"
@@ -196,7 +197,7 @@ class Registration:
         headers = (
             ("Contact", f"{self._status.contact};expires={expires_s}"),
             ("Expires", str(expires_s)),
-            ("Supported", "path, outbound" if config.instance else "path"),
+            ("Supported", "path, outbound" if self._instance else "path"),
             *(credentials or ()),
         )
         address = f"<{config.aor}>"
@@ -231,7 +232,7 @@ class Registration:
             self._leave(now)
         elif response.status < 300:
             self._receive_success(response, now)
-        elif response.status == 423 and self._lengthen(response):
+        elif (response.status == 423 and self._lengthen(response)) or (response.status == 439 and self._simplify()):
             self._send(now)
         else:
             self._receive_refusal(response, now)
@@ -242,6 +243,14 @@ class Registration:
         if least_s is None or not self._asked_s < least_s <= _MAX_MIN_EXPIRES_S or self._sends >= MAX_SENDS:
             return False
         self._asked_s = least_s
+        return True
+
+    def _simplify(self) -> bool:
+        """439: a proxy on the way keeps no flows (RFC 5626 §4.2.1); do without from here on."""
+        if not self._instance or self._flow is None:
+            return False
+        self._instance = ""
+        self._set(contact=self._contact(self._flow))
         return True
 
     def _receive_success(self, response: Response, now: float) -> None:

@@ -22,6 +22,9 @@ class RegistrationConfig:
     """What is asked for; the registrar decides."""
     route: tuple[str, ...] = ()
     """Preloaded Route, nearest hop first: an outbound proxy."""
+    next_hop: str = ""
+    """URI whose addresses are tried: that of the proxy, or the registrar's with a port and a transport. "": the
+    registrar."""
     instance: str = ""
     """``<urn:uuid:…>`` of this node: asks for outbound with one flow (RFC 5626). "" does without."""
 

@@ -15,6 +15,7 @@ from gateway.sip.registration import (
     Registered,
     RegistrationFailed,
     RegistrationState,
+    Resolve,
     SendRegister,
     Unregistered,
 )
@@ -253,8 +254,24 @@ def test_service_route_and_flow_timer_are_kept_while_registered() -> None:
 
 
 def test_an_outbound_proxy_is_resolved_and_routed_over() -> None:
-    bench = RegistrationBench(replace(CONFIG, route=("<sip:edge.example;lr>",)))
-    assert bench.start().route == ("<sip:edge.example;lr>",)
+    config = replace(CONFIG, route=("<sip:edge.example;lr>",), next_hop="sip:edge.example;lr")
+    registration = RegistrationBench(config).registration
+    registration.start(0.0)
+    assert registration.next_action() == Resolve("sip:edge.example;lr")
+    assert RegistrationBench(config).start().route == ("<sip:edge.example;lr>",)
+    registration = RegistrationBench().registration
+    registration.start(0.0)
+    assert registration.next_action() == Resolve("sip:carrier.example")
+
+
+def test_a_proxy_that_keeps_no_flows_is_registered_through_without_them() -> None:
+    bench = RegistrationBench(replace(CONFIG, instance="<urn:uuid:1>"))
+    bench.start()
+    bench.respond(439)
+    assert header(bench.last, "Contact") == "<sip:trunk@192.0.2.1:5060>;expires=3600"
+    assert header(bench.last, "Supported") == "path"
+    bench.grant()
+    assert bench.registration.status.contact == "<sip:trunk@192.0.2.1:5060>"
 
 
 def test_how_the_registrar_sees_us_is_shown() -> None:
