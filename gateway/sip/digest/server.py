@@ -1,7 +1,8 @@
 """The server of digest authentication (RFC 3261 §22.1, RFC 7616 §3.3): challenges, and judges the answers.
 
-A nonce carries the time it was made and a keyed hash, so a challenge costs no memory; only a nonce that was used with
-the right password is remembered, to refuse its replay.
+A nonce carries the time it was made and a keyed hash over that and its source, so a challenge costs no memory; only a
+nonce that was used with the right password is remembered, to refuse its replay. An answer is looked at only when its
+nonce was made for the source it comes from: whoever forges a source cannot fail in its name.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """The credentials are wrong: answer 403, and count it.
+    """The credentials are wrong: answer 403, and count it against the source, which has seen our challenge.
 
     An unknown user and a wrong password have the same ``rule`` and take the same time, so names cannot be found out.
     ``headers`` are those of a new challenge, for who prefers to answer 401.
@@ -118,24 +119,31 @@ class DigestServer:
         """Used nonces that are remembered."""
         return len(self._used)
 
-    def check(self, request: Request, now: float) -> Outcome:
-        """Who sent this? ``now`` is monotonic seconds. Never raises, whatever the request holds."""
+    def check(self, request: Request, now: float, source: str = "") -> Outcome:
+        """Who sent this? ``now`` is monotonic seconds, ``source`` the address it came from. Never raises, whatever the
+        request holds.
+
+        A nonce that is not ours, too old or another source's is told stale whatever the password (RFC 7616 §3.3), so
+        that it is no way to try passwords.
+        """
         credentials = self._credentials_of(request)
         if credentials is None or credentials.algorithm is None:
-            return self.challenge(request, now)
+            return self.challenge(request, now, source)
         if not any(credentials.algorithm.name == offered.name for offered in self._algorithms):
-            return self.challenge(request, now)
+            return self.challenge(request, now, source)
+        if not self._is_fresh(credentials.nonce, now, source):
+            return self.challenge(request, now, source, is_stale=True)
         if not self._is_right(credentials, request):
-            return Wrong(credentials.username, "wrong_credentials", self.challenge(request, now).headers)
+            return Wrong(credentials.username, "wrong_credentials", self.challenge(request, now, source).headers)
         if not _names_same_user(credentials.uri, request):
-            return Wrong(credentials.username, "digest_uri", self.challenge(request, now).headers)
+            return Wrong(credentials.username, "digest_uri", self.challenge(request, now, source).headers)
         if not self._is_first_use(credentials, now):
-            return self.challenge(request, now, is_stale=True)
+            return self.challenge(request, now, source, is_stale=True)
         return Verified(credentials.username)
 
-    def challenge(self, request: Request, now: float, *, is_stale: bool = False) -> Challenge:
+    def challenge(self, request: Request, now: float, source: str = "", *, is_stale: bool = False) -> Challenge:
         """A challenge for each algorithm, the preferred first (RFC 8760 §2.3), all with the same nonce."""
-        nonce = self._make_nonce(request, round(now * 1000))
+        nonce = self._make_nonce(request, round(now * 1000), source)
         stale = ", stale=true" if is_stale else ""
         fields = (
             f'Digest realm={quote_string(self._realm)}, nonce="{nonce}", algorithm={algorithm}, '
@@ -176,34 +184,32 @@ class DigestServer:
 
     # Nonces
 
-    def _make_nonce(self, request: Request, issued_ms: int) -> str:
+    def _make_nonce(self, request: Request, issued_ms: int, source: str) -> str:
         """Time, something of this request, and the hash that makes them ours."""
         names = ("Via", "Call-ID", "From", "CSeq")
         salt = self._mac("salt\n" + "\n".join(request.headers.get(name) or "" for name in names))[:_SALT_HEX]
         stem = f"{issued_ms:0{_TIME_HEX}x}{salt}"
-        return stem + self._nonce_mac(stem)
+        return stem + self._nonce_mac(stem, source)
 
-    def _nonce_mac(self, stem: str) -> str:
-        return self._mac(f"nonce\n{self._realm}\n{stem}")[:_MAC_HEX]
+    def _nonce_mac(self, stem: str, source: str) -> str:
+        return self._mac(f"nonce\n{self._realm}\n{stem}\n{source}")[:_MAC_HEX]
 
     def _mac(self, text: str) -> str:
         return hmac.new(self._key, text.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
 
-    def _issued_ms(self, nonce: str) -> int | None:
-        """When we made this nonce; None when it is not ours: of another key or realm, or of before a restart."""
+    def _is_fresh(self, nonce: str, now: float, source: str) -> bool:
+        """We made this nonce for this source, and not too long ago."""
         stem, mac = nonce[:-_MAC_HEX], nonce[-_MAC_HEX:]
         if len(stem) != _TIME_HEX + _SALT_HEX:
-            return None
-        if not hmac.compare_digest(self._nonce_mac(stem).encode(), mac.encode("utf-8", "surrogateescape")):
-            return None
-        return int(stem[:_TIME_HEX], 16)
+            return False
+        if not hmac.compare_digest(self._nonce_mac(stem, source).encode(), mac.encode("utf-8", "surrogateescape")):
+            return False
+        return 0 <= round(now * 1000) - _issued_ms(nonce) < self._lifetime_ms
 
     def _is_first_use(self, given: DigestResponse, now: float) -> bool:
-        """A nonce of ours, not too old, with a count not yet seen. Without ``qop`` it serves once."""
-        issued_ms = self._issued_ms(given.nonce)
+        """A count of a nonce that was not yet seen. Without ``qop`` the nonce serves once."""
+        issued_ms = _issued_ms(given.nonce)
         now_ms = round(now * 1000)
-        if issued_ms is None or not 0 <= now_ms - issued_ms < self._lifetime_ms:
-            return False
         if issued_ms <= self._forgotten_until_ms:
             return False
         used = self._used.get(given.nonce)
@@ -223,6 +229,11 @@ class DigestServer:
         ages = sorted(used.issued_ms for used in self._used.values())
         self._forgotten_until_ms = ages[len(ages) // 4]
         self._used = {nonce: used for nonce, used in self._used.items() if used.issued_ms > self._forgotten_until_ms}
+
+
+def _issued_ms(nonce: str) -> int:
+    """When a nonce of ours was made."""
+    return int(nonce[:_TIME_HEX], 16)
 
 
 def _known(name: str) -> Algorithm:

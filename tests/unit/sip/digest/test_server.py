@@ -153,15 +153,35 @@ def test_a_nonce_of_the_future_is_stale() -> None:
 
 
 @pytest.mark.parametrize("other", [{"key": b"another key"}, {"realm": "gateway", "key": b""}])
-def test_a_nonce_of_another_node_is_stale_for_who_knows_the_password_and_wrong_for_others(
-    other: dict[str, object],
-) -> None:
+def test_a_nonce_of_another_node_is_stale_whoever_knows_the_password(other: dict[str, object]) -> None:
     elsewhere = server(**other)
-    outcome = server().check(Phone(elsewhere).challenged(), 0.0)
+    right = server().check(Phone(elsewhere).challenged(), 0.0)
+    guess = server().check(Phone(elsewhere, password="guess").challenged(), 0.0)
+    # Told apart, foreign nonces would make guessing free: they count as no failure.
+    for outcome in (right, guess):
+        assert isinstance(outcome, Challenge)
+        assert outcome.is_stale
+
+
+def test_an_old_nonce_is_no_way_to_try_passwords() -> None:
+    guard = server(nonce_lifetime_s=30)
+    outcome = guard.check(Phone(guard, password="guess").challenged(now=100.0), 130.0)
     assert isinstance(outcome, Challenge)
     assert outcome.is_stale
-    # Told apart from a right one, a guess must count as a failure, or foreign nonces would make guessing free.
-    assert isinstance(server().check(Phone(elsewhere, password="guess").challenged(), 0.0), Wrong)
+
+
+def test_a_nonce_serves_the_source_it_was_made_for() -> None:
+    guard = server()
+    for password, expected in (("right", Verified), ("guess", Wrong)):
+        phone = Phone(guard, password=password)
+        asked = guard.check(register(), 0.0, "192.0.2.1")
+        assert isinstance(asked, Challenge)
+        headers = phone.digest.answer(respond(register(), 401, headers=asked.headers), "REGISTER", URI)
+        assert headers is not None
+        elsewhere = guard.check(register(*headers), 1.0, "203.0.113.66")
+        assert isinstance(elsewhere, Challenge)
+        assert elsewhere.is_stale
+        assert isinstance(guard.check(register(*headers), 1.0, "192.0.2.1"), expected)
 
 
 def test_a_nonce_of_another_realm_is_stale_even_with_the_same_key() -> None:
