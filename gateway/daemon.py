@@ -79,13 +79,15 @@ class Gateway:
         ports = settings.media.ports
         self.media = MediaEngine(_media_bind_addresses(settings), range(ports.first, ports.last + 1), ids=self._ids)
         self._stack.callback(self.media.close)
-        self.directory = CallDirectory(settings, metrics=self.metrics, logger=self._log)
+        self.directory = CallDirectory(
+            settings, metrics=self.metrics, logger=self._log, key=self._ids.token(32).encode()
+        )
         self._stack.callback(self.directory.close)
         timer = settings.sip.session_timer
         config = UserAgentConfig(
             advertise=addresses.signalling,
-            admit=self.directory.admit,
-            hears=self.directory.hears,
+            admit=self.directory.door.admit,
+            hears=self.directory.door.hears,
             user_agent=f"inworld-sip-gateway/{__version__}",
             session_expires_s=timer.interval_s if timer is not None else 0,
             min_se_s=timer.minimum_s if timer is not None else 0,
@@ -184,6 +186,7 @@ class Gateway:
         agent = self.sip.user_agent
         watched = {
             "gateway_sip_transactions_live": ("SIP transactions", lambda: agent.transactions),
+            "gateway_sip_bans_live": ("Bans in force", lambda: self.directory.door.banned),
             "gateway_sip_dialogs_live": ("SIP dialogs", lambda: agent.dialogs),
             "gateway_media_ports_open": ("RTP port pairs in use", lambda: self.media.open_ports),
             "gateway_provider_sessions_open": ("Provider sessions", lambda: self.assembly.sessions_open),

@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 from gateway.base.errors import CapacityError, RemoteProtocolError
 from gateway.call.assembly import CallAssembly, Caller
+from gateway.call.bans import BanChange, BanEvent
 from gateway.call.call import Call
 from gateway.call.capacity import Capacity, NotTaken
 from gateway.call.dialer import Dialer
+from gateway.call.door import BANNED, TRUNK_RATE, UNCONFIRMED, UNKNOWN_CALLERS, Door
 from gateway.call.inbound import InboundCall
 from gateway.call.legs import Signalling
 from gateway.call.live_calls import LiveCalls
@@ -20,9 +22,7 @@ from gateway.call.sip_reply import SipReply
 from gateway.call.termination import EndReason
 from gateway.observability.logs import Logger
 from gateway.observability.metrics import Metrics
-from gateway.settings.match import trunk_table
 from gateway.settings.schema import Settings
-from gateway.sip.admission import Admission, Allow, Refuse, Silence
 from gateway.sip.events import (
     CallAnswered,
     CallCancelled,
@@ -41,11 +41,15 @@ from gateway.sip.events import (
     RequestRefused,
 )
 from gateway.sip.flow import Flow
-from gateway.sip.message import Request
 from gateway.sip.uri import SipUri, TelUri, Uri
 
-UNKNOWN_CALLERS = "unknown_callers"
-_REMEDIES = {UNKNOWN_CALLERS: {"why": "no trunk accepts this address; add it to trunks.<name>.accept_from"}}
+_REMEDIES = {
+    UNKNOWN_CALLERS: {"why": "no trunk accepts this address; add it to trunks.<name>.accept_from"},
+    TRUNK_RATE: {"why": "more calls in a second than trunks.<name>.calls_per_second"},
+    UNCONFIRMED: {"why": "this source lets too many calls wait for their ACK; is its address forged?"},
+    "anothers_call": {"why": "the call is with another trunk; list all addresses of one trunk in its accept_from"},
+    "wrong_credentials": {"why": "the user name is not known here, or the password is wrong"},
+}
 
 _END_REASONS = {
     EndCause.BYE: EndReason.CALLER_HUNG_UP,
@@ -57,7 +61,7 @@ _END_REASONS = {
 
 
 class CallDirectory:
-    """Signalling events go to ``handle_sip_event``; ``admit`` is the user agent's door."""
+    """Signalling events go to ``handle_sip_event``; the user agent asks its ``door``."""
 
     def __init__(
         self,
@@ -65,17 +69,19 @@ class CallDirectory:
         *,
         metrics: Metrics,
         logger: Logger,
+        key: bytes,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """``key`` is a secret of this node, of its door's challenges."""
         self._settings = settings
         self._metrics = metrics
         self._logger = logger
         self._clock = clock
-        self._trunks = trunk_table(settings.trunks)
         self._refusals = RefusalLog(logger)
         self.calls = LiveCalls(metrics=metrics, logger=logger, clock=clock)
         self.dialer: Dialer | None = None
         """Places calls; without one, nobody can order any."""
+        self.door = Door(settings, key=key, is_in_call=self.calls.has_source, tell=self._note_ban)
         self.is_draining = False
 
     def attach(self, signalling: Signalling, assembly: CallAssembly) -> None:
@@ -87,27 +93,18 @@ class CallDirectory:
     def apply(self, settings: Settings) -> None:
         """Other settings for calls to come; live ones keep theirs."""
         self._settings = settings
-        self._trunks = trunk_table(settings.trunks)
+        self.door.apply(settings)
         self.capacity.apply(settings)
 
-    # --- the door ----------------------------------------------------------------------------------------------
-
-    def hears(self, flow: Flow, now: float) -> str | None:
-        """The rule by which this source gets silence without being read at all; None when it is listened to."""
-        del now
-        # Who is in a call is heard to its end, also when a reload has dropped the trunk meanwhile.
-        is_known = self._trunks.find(flow.remote[0]) is not None or self.calls.has_source(flow.remote[0])
-        return None if is_known or self._settings.unknown_callers == "403" else UNKNOWN_CALLERS
-
-    def admit(self, request: Request, flow: Flow, now: float) -> Admission:
-        """Only sources that belong to a trunk are heard at all."""
-        del request, now
-        trunk = self._trunks.find(flow.remote[0])
-        if trunk is not None:
-            return Allow(trunk=trunk)
-        if self._settings.unknown_callers == "403":
-            return Refuse(403, "Forbidden", UNKNOWN_CALLERS)
-        return Silence(UNKNOWN_CALLERS)
+    def _note_ban(self, event: BanEvent) -> None:
+        """A source is kept out, or no longer: rare, and worth a line each time."""
+        self._metrics.bans.labels(change=event.change.value).inc()
+        details = {"source": event.source} | ({"username": event.username} if event.username else {})
+        if event.change is BanChange.BANNED:
+            why = "it failed to prove a password too often"
+            self._logger.warning("source banned", rule=BANNED, for_s=event.for_s, why=why, **details)
+        else:
+            self._logger.info("source released", rule=BANNED, **details)
 
     def why_not_ready(self) -> str | None:
         """Why a new call would be refused right now, or None."""
@@ -126,6 +123,7 @@ class CallDirectory:
     def handle_sip_event(self, event: Event) -> None:
         """One event of the user agent."""
         now = self._clock()
+        self.door.note(event)
         match event:
             case CallOffered():
                 self._offered(event, now)
@@ -170,8 +168,8 @@ class CallDirectory:
         self.calls.run(call, lambda call: call.begin(now))
 
     def _take(self, event: CallOffered, caller: Caller, now: float) -> Call:
-        trunk = self._trunks.find(event.flow.remote[0])
-        if trunk is None:
+        trunk = event.admission.trunk
+        if not trunk and not event.admission.account:
             raise NotTaken(403, "Forbidden", UNKNOWN_CALLERS)
         self.capacity.check(trunk)
         decision = route_call(self._settings, trunk=trunk, to=caller.callee, from_=caller.caller)

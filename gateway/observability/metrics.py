@@ -44,6 +44,12 @@ class Metrics:
             ["rule"],
             registry=self.registry,
         )
+        self.bans = Counter(
+            "gateway_sip_bans",
+            "Sources kept out after failed authentication, and let go",
+            ["change"],
+            registry=self.registry,
+        )
         self.setup_s = Histogram(
             "gateway_call_setup_seconds", "INVITE to 200", buckets=_SECONDS, registry=self.registry
         )

@@ -33,7 +33,7 @@ class ProtectionSettings(Section):
     their trunk instead, and are never banned."""
 
     invites_per_second: Number = Field(20, ge=0.1, le=100_000)
-    """New calls of one source; more get silence."""
+    """New calls of one source; more get 503."""
     requests_per_second: Number = Field(100, ge=1, le=100_000)
     """Requests of one source, new calls included; more get silence."""
     unconfirmed_invites: WholeNumber | None = Field(None, ge=1, le=30_000)

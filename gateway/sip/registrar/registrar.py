@@ -129,7 +129,7 @@ class Registrar:
         """A REGISTER that came on ``flow``. ``account``: who the door has found it to be from, if it has asked."""
         self._bindings.expire(now)
         if account is None:
-            outcome = self.digest.check(request, now)
+            outcome = self.digest.check(request, now, flow.remote[0])
             if isinstance(outcome, Challenge):
                 return RegisterAnswer(401, outcome.headers)
             if isinstance(outcome, Wrong):

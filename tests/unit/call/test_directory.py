@@ -25,16 +25,16 @@ def flow_from(host: str) -> Flow:
 
 async def test_sources_of_no_trunk_get_silence_or_403_as_set() -> None:
     async with Stage() as stage:
-        assert isinstance(stage.gateway.directory.admit(OPTIONS, flow_from("127.9.9.9"), 0.0), Allow)
-        verdict = stage.gateway.directory.admit(OPTIONS, flow_from("198.51.100.1"), 0.0)
+        assert isinstance(stage.gateway.directory.door.admit(OPTIONS, flow_from("127.9.9.9"), 0.0), Allow)
+        verdict = stage.gateway.directory.door.admit(OPTIONS, flow_from("198.51.100.1"), 0.0)
         assert verdict == Silence("unknown_callers")
-        assert stage.gateway.directory.hears(flow_from("198.51.100.1"), 0.0) == "unknown_callers"
-        assert stage.gateway.directory.hears(flow_from("127.9.9.9"), 0.0) is None
+        assert stage.gateway.directory.door.hears(flow_from("198.51.100.1"), 0.0) == "unknown_callers"
+        assert stage.gateway.directory.door.hears(flow_from("127.9.9.9"), 0.0) is None
     async with Stage(unknown_callers="403") as stage:
-        verdict = stage.gateway.directory.admit(OPTIONS, flow_from("198.51.100.1"), 0.0)
+        verdict = stage.gateway.directory.door.admit(OPTIONS, flow_from("198.51.100.1"), 0.0)
         assert isinstance(verdict, Refuse)
         assert (verdict.status, verdict.rule) == (403, "unknown_callers")
-        assert stage.gateway.directory.hears(flow_from("198.51.100.1"), 0.0) is None
+        assert stage.gateway.directory.door.hears(flow_from("198.51.100.1"), 0.0) is None
 
 
 async def test_a_call_that_fits_no_route_is_404_and_costs_nothing() -> None:
@@ -170,8 +170,8 @@ async def test_a_caller_whose_trunk_a_reload_has_dropped_is_heard_to_the_end_of_
         await stage.dial()
         others = settings_with(stage.emulator.url, trunks={"elsewhere": {"accept_from": ["198.51.100.0/24"]}})
         stage.gateway.reload(others)
-        assert stage.gateway.directory.hears(flow_from("127.0.0.1"), 0.0) is None
+        assert stage.gateway.directory.door.hears(flow_from("127.0.0.1"), 0.0) is None
         stage.phone.hang_up()
         await stage.phone.wait_until(lambda: stage.gateway.directory.live == 0, 5)
         assert stage.events[-1].details["reason"] == "caller_hung_up"
-        assert stage.gateway.directory.hears(flow_from("127.0.0.1"), 0.0) == "unknown_callers"
+        assert stage.gateway.directory.door.hears(flow_from("127.0.0.1"), 0.0) == "unknown_callers"

@@ -1,0 +1,307 @@
+"""The door: who is heard, who may enter and as whom, how often, and who is kept out. Pure: time is an argument.
+
+Two questions, asked by the user agent. ``hears`` comes first, by address alone, before a byte is parsed. ``admit``
+comes with the request, when it belongs to no transaction and to no call that lives on the host it came from.
+
+Whose request it is, in this order: of the trunk that lists its source; of a trunk that vouches for the source (we have
+registered there, or are calling there); of the account or trunk whose password it proves. Everybody else is a stranger.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from gateway.base.redact import Secret
+from gateway.call.bans import BanEvent, BanRule, Bans
+from gateway.call.rate_limits import RateLimits, TokenBucket, source_key
+from gateway.call.scanners import dials_like_scanner, names_scanner
+from gateway.settings.match import trunk_table
+from gateway.settings.schema import Settings
+from gateway.settings.templates import clean_value
+from gateway.sip.admission import Admission, Allow, Challenge, Refuse, Silence
+from gateway.sip.digest import Challenge as DigestChallenge
+from gateway.sip.digest import DigestServer, Verified
+from gateway.sip.digest.values import parse_digest_headers
+from gateway.sip.events import CallCancelled, CallConfirmed, CallEnded, CallOffered, CallRefused, Event
+from gateway.sip.flow import Flow
+from gateway.sip.grammar import SipParseError, unquote_string
+from gateway.sip.message import Request
+
+UNKNOWN_CALLERS = "unknown_callers"
+REQUEST_RATE = "protection.requests_per_second"
+INVITE_RATE = "protection.invites_per_second"
+UNCONFIRMED = "protection.unconfirmed_invites"
+BANNED = "protection.ban"
+SCANNER = "protection.scanners"
+TRUNK_RATE = "trunks.calls_per_second"
+TRUNK_USER = "trunks.username"
+UNKNOWN_ACCOUNT = "unknown_account"
+
+_RETRY_AFTER_S = 2
+"""In the 503 of a limit: a source that is refused for its rate may come again soon."""
+_LEAST_UNCONFIRMED = 10
+_NEVER_CHALLENGED = ("ACK", "CANCEL")
+"""RFC 3261 §22.1: neither can be sent again with credentials."""
+
+
+class Door:
+    """Owns everything a source is remembered by. ``key`` is the node's secret for nonces."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        key: bytes,
+        is_in_call: Callable[[str], bool],
+        tell: Callable[[BanEvent], None],
+    ) -> None:
+        """``is_in_call``: whether a call lives on this host. ``tell`` is called when a source is banned or released."""
+        self._key = key
+        self._is_in_call = is_in_call
+        self._users: dict[str, dict[str, tuple[Allow, Secret]]] = {}
+        self._digests: dict[str, DigestServer] = {}
+        self._requests = RateLimits(settings.protection.requests_per_second)
+        self._invites = RateLimits(settings.protection.invites_per_second)
+        self._bans = Bans(_ban_rule(settings), tell)
+        self._trunk_rates: dict[str, tuple[float, TokenBucket]] = {}
+        self._vouched: dict[str, tuple[str, frozenset[str]]] = {}
+        self._vouched_hosts: dict[str, str] = {}
+        self._unconfirmed: dict[str, str] = {}
+        self._unconfirmed_of: Counter[str] = Counter()
+        self.apply(settings)
+
+    def apply(self, settings: Settings) -> None:
+        """Other settings from here on. What is known of sources, and nonces that are out, stay good."""
+        self._settings = settings
+        self._realm = settings.node.name
+        self._trunks = trunk_table(settings.trunks)
+        self._users = _users(settings)
+        for realm in self._users:
+            if realm not in self._digests:
+                self._digests[realm] = DigestServer(realm, self._key, self._password_in(realm))
+        self._requests.apply(settings.protection.requests_per_second)
+        self._invites.apply(settings.protection.invites_per_second)
+        self._bans.apply(_ban_rule(settings))
+        rates = {name: trunk.calls_per_second for name, trunk in settings.trunks.items()}
+        self._trunk_rates = {name: kept for name, kept in self._trunk_rates.items() if rates.get(name) == kept[0]}
+        limit = settings.protection.unconfirmed_invites
+        self._unconfirmed_limit = limit or max(_LEAST_UNCONFIRMED, settings.inworld.max_sessions // 2)
+
+    @property
+    def digest(self) -> DigestServer:
+        """Guards the node's own realm: all accounts, and trunks that have no realm of their own."""
+        return self._digests[self._realm]
+
+    @property
+    def banned(self) -> int:
+        """Bans in force."""
+        return len(self._bans)
+
+    # Who is known otherwise
+
+    def vouch(self, holder: str, trunk: str, hosts: Iterable[str]) -> None:
+        """From now on, until ``withdraw``, these IP addresses are the trunk's: we have registered there, or are calling
+        there. ``trunk`` "" lets them be heard, and no more. ``holder`` names the call or registration."""
+        self._vouched[holder] = (trunk, frozenset(hosts))
+        self._index_vouched()
+
+    def withdraw(self, holder: str) -> None:
+        """The call or registration is over."""
+        if self._vouched.pop(holder, None) is not None:
+            self._index_vouched()
+
+    def trunk_of(self, host: str) -> str | None:
+        """The trunk that this source belongs to by its address, "" when it is only to be heard; None for others."""
+        trunk = self._trunks.find(host)
+        if trunk is not None:
+            return trunk
+        vouched = self._vouched_hosts.get(host)
+        return vouched if vouched in self._settings.trunks or vouched is None else ""
+
+    # The questions
+
+    def hears(self, flow: Flow, now: float) -> str | None:
+        """The rule by which this source gets silence without being read at all; None when it is listened to."""
+        host = flow.remote[0]
+        # Who is in a call is heard to its end, also when a reload has dropped the trunk meanwhile, or a ban came.
+        if self.trunk_of(host) is not None or self._is_in_call(host):
+            return None
+        if not self._takes_strangers and self._settings.unknown_callers == "silence":
+            return UNKNOWN_CALLERS
+        source = source_key(host)
+        if self._bans.bans(source, now):
+            return BANNED
+        return None if self._requests.take(source, now) else REQUEST_RATE
+
+    def admit(self, request: Request, flow: Flow, now: float) -> Admission:
+        """Whether this request may go on, and as whose."""
+        trunk = self.trunk_of(flow.remote[0])
+        # Phones may stand in a trunk's network: who registers must be an account wherever it is.
+        if request.method == "REGISTER" and self._settings.accounts:
+            return self._admit_by_proof(request, flow, now)
+        if trunk:
+            if self._settings.trunks[trunk].challenge and request.method not in _NEVER_CHALLENGED:
+                return self._admit_by_proof(request, flow, now, trunk)
+            return self._admit_as(Allow(trunk=trunk), request, flow, now)
+        return self._admit_stranger(request, flow, now)
+
+    # What has become of it
+
+    def note(self, event: Event) -> None:
+        """What the user agent tells: which offered calls are confirmed by an ACK, or over."""
+        match event:
+            case CallOffered(call=call, flow=flow):
+                self._unconfirmed[call] = source_key(flow.remote[0])
+                self._unconfirmed_of[self._unconfirmed[call]] += 1
+            case CallConfirmed(call=call) | CallCancelled(call=call) | CallEnded(call=call) | CallRefused(call=call):
+                source = self._unconfirmed.pop(call, None)
+                if source is not None:
+                    self._unconfirmed_of -= Counter([source])  # drops what falls to zero
+            case _:
+                pass
+
+    # Trunks
+
+    def _admit_as(self, allowed: Allow, request: Request, flow: Flow, now: float) -> Admission:
+        """Whose request it is is known: is it one too many?"""
+        if not _opens_call(request):
+            return allowed
+        if self._unconfirmed_of[source_key(flow.remote[0])] >= self._unconfirmed_limit:
+            return _later(UNCONFIRMED)
+        if allowed.trunk and not self._take_of_trunk(allowed.trunk, now):
+            return _later(TRUNK_RATE)
+        if self.trunk_of(flow.remote[0]) is None and not self._invites.take(source_key(flow.remote[0]), now):
+            return _later(INVITE_RATE)
+        return allowed
+
+    def _take_of_trunk(self, trunk: str, now: float) -> bool:
+        rate = self._settings.trunks[trunk].calls_per_second
+        if rate is None:
+            return True
+        if trunk not in self._trunk_rates:
+            self._trunk_rates[trunk] = (rate, TokenBucket(rate, now))
+        return self._trunk_rates[trunk][1].take(now)
+
+    # Strangers
+
+    @property
+    def _takes_strangers(self) -> bool:
+        """Whether somebody could prove a password."""
+        return any(self._users.values())
+
+    def _admit_stranger(self, request: Request, flow: Flow, now: float) -> Admission:
+        source = source_key(flow.remote[0])
+        if self._bans.bans(source, now):
+            return Silence(BANNED)
+        is_known = self._bans.is_known(source, now)
+        policy = self._settings.protection.scanners
+        if policy != "off" and (names_scanner(request) or (not is_known and dials_like_scanner(request))):
+            return Refuse(403, "Forbidden", SCANNER) if policy == "403" else Silence(SCANNER)
+        if not self._takes_strangers or request.method in _NEVER_CHALLENGED:
+            return self._turn_away()
+        if request.method == "OPTIONS" and not request.headers.get("Authorization"):
+            # A phone that has registered asks whether we are there; whoever looks for gateways learns nothing.
+            return Allow() if is_known else self._turn_away()
+        return self._admit_by_proof(request, flow, now)
+
+    def _turn_away(self) -> Admission:
+        if self._settings.unknown_callers == "403":
+            return Refuse(403, "Forbidden", UNKNOWN_CALLERS)
+        return Silence(UNKNOWN_CALLERS)
+
+    # Proof
+
+    def _admit_by_proof(self, request: Request, flow: Flow, now: float, trunk: str = "") -> Admission:
+        """By digest. ``trunk``: the only one that will do, besides accounts."""
+        source = source_key(flow.remote[0])
+        realm = self._realm_for(request, trunk)
+        username = _username(request, realm)
+        if username and self._bans.refuses(source, username, now):
+            return Refuse(403, "Forbidden", BANNED)
+        outcome = self._digests[realm].check(request, now, flow.remote[0])
+        if isinstance(outcome, DigestChallenge):
+            return Challenge(outcome.headers)
+        if not isinstance(outcome, Verified):
+            is_trunk = bool(self.trunk_of(flow.remote[0]))
+            self._bans.failed(source, username, now, is_trusted=is_trunk)
+            return Refuse(403, "Forbidden", outcome.rule)
+        self._bans.succeeded(source, username, now)
+        allowed, _ = self._users[realm][outcome.username]
+        if trunk and allowed.trunk not in ("", trunk):
+            return Refuse(403, "Forbidden", TRUNK_USER)
+        if request.method == "REGISTER" and not allowed.account:
+            return Refuse(403, "Forbidden", UNKNOWN_ACCOUNT)
+        return self._admit_as(allowed, request, flow, now)
+
+    def _realm_for(self, request: Request, trunk: str) -> str:
+        """The realm of the trunk, else the one the credentials are for, else the one that From names, else our own."""
+        own = self._settings.trunks[trunk].realm if trunk else None
+        if own is not None:
+            return own
+        named = [credentials["realm"] for credentials in _credentials(request)]
+        return next((realm for realm in (*named, _from_host(request)) if realm in self._users), self._realm)
+
+    def _password_in(self, realm: str) -> Callable[[str], Secret | None]:
+        def password(username: str) -> Secret | None:
+            found = self._users.get(realm, {}).get(username)
+            return None if found is None else found[1]
+
+        return password
+
+    def _index_vouched(self) -> None:
+        self._vouched_hosts = {}
+        for trunk, hosts in self._vouched.values():
+            for host in hosts:
+                self._vouched_hosts[host] = trunk or self._vouched_hosts.get(host, "")
+
+
+def _users(settings: Settings) -> dict[str, dict[str, tuple[Allow, Secret]]]:
+    """Realm to user name to whose name that is, with its password."""
+    users: dict[str, dict[str, tuple[Allow, Secret]]] = {settings.node.name: {}}
+    for name, account in settings.accounts.items():
+        users[settings.node.name][name] = (Allow(account=name), account.password)
+    for name, trunk in settings.trunks.items():
+        if trunk.challenge and trunk.username is not None and trunk.password is not None:
+            users.setdefault(trunk.realm or settings.node.name, {})[trunk.username] = (
+                Allow(trunk=name),
+                trunk.password,
+            )
+    return users
+
+
+def _ban_rule(settings: Settings) -> BanRule | None:
+    ban = settings.protection.ban
+    return None if ban is None else BanRule(ban.failures, ban.within_s, ban.for_s)
+
+
+def _later(rule: str) -> Refuse:
+    return Refuse(503, "Service Unavailable", rule, (("Retry-After", str(_RETRY_AFTER_S)),))
+
+
+def _opens_call(request: Request) -> bool:
+    try:
+        return request.method == "INVITE" and not request.to.tag
+    except SipParseError:
+        return False
+
+
+def _username(request: Request, realm: str) -> str:
+    """The name that the credentials for this realm give, fit to be remembered and told."""
+    for credentials in _credentials(request):
+        if credentials["realm"] == realm:
+            return clean_value(credentials["username"])[:64]
+    return ""
+
+
+def _credentials(request: Request) -> list[dict[str, str]]:
+    """``realm`` and ``username`` of each Authorization."""
+    found = parse_digest_headers(request.headers.get_all("Authorization"))
+    return [{name: unquote_string(params.get(name, "")) for name in ("realm", "username")} for params in found]
+
+
+def _from_host(request: Request) -> str:
+    try:
+        return str(getattr(request.from_.uri, "host", ""))
+    except SipParseError:
+        return ""
