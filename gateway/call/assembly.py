@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gateway.base.clock import utc_now
 from gateway.base.ids import IdSource
@@ -20,7 +20,7 @@ from gateway.call.negotiation import Negotiator, audio_format, offered_address
 from gateway.call.observer import MetricsObserver
 from gateway.call.order import CallOrder
 from gateway.call.outbound import OutboundCall
-from gateway.call.profile import RouteDecision, profile_of, session_for
+from gateway.call.profile import RouteDecision, personalise, profile_of, session_for
 from gateway.call.provider import InworldLeg
 from gateway.call.records import CallRecords
 from gateway.call.uplink import Uplink
@@ -44,6 +44,8 @@ class Caller:
     caller: str
     callee: str
     sip_call_id: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What the agent's texts and the header templates may name."""
 
 
 class CallAssembly:
@@ -111,8 +113,11 @@ class CallAssembly:
             rule=decision.rule,
             sip_call_id=caller.sip_call_id,
             source=event.flow.remote[0],
+            account=decision.account,
+            variables=caller.variables,
+            tried=decision.tried,
         )
-        agent = self._settings.agents[identity.agent]
+        agent = personalise(self._settings.agents[identity.agent], identity.variables)
         address = self._media_address(event.flow, offered_address(event.offer))
         negotiator = self._negotiator(address, event.flow.remote[0])
         negotiator.choose_codec(event.offer)
@@ -144,6 +149,7 @@ class CallAssembly:
         )
         agent = self._settings.agents[order.agent]
         agent = agent.model_copy(update={"session": merge(agent.session, order.session)})
+        agent = personalise(agent, identity.variables)
         wiring = Wiring(self._clock, calls)
         parts = self._parts(identity, agent, self._negotiator("", ""), wiring, now)
         call = OutboundCall(identity, parts, limits=self._limits_of(agent, order), on_end=wiring.ended)

@@ -20,6 +20,7 @@ from gateway.call.profile import route_call
 from gateway.call.refusal_log import RefusalLog
 from gateway.call.sip_reply import SipReply
 from gateway.call.termination import EndReason
+from gateway.call.variables import call_variables, facts_of
 from gateway.observability.logs import Logger
 from gateway.observability.metrics import Metrics
 from gateway.settings.schema import Settings
@@ -41,7 +42,6 @@ from gateway.sip.events import (
     RequestRefused,
 )
 from gateway.sip.flow import Flow
-from gateway.sip.uri import SipUri, TelUri, Uri
 
 _REMEDIES = {
     UNKNOWN_CALLERS: {"why": "no trunk accepts this address; add it to trunks.<name>.accept_from"},
@@ -154,7 +154,8 @@ class CallDirectory:
             self.dialer.redirected(call, event)
 
     def _offered(self, event: CallOffered, now: float) -> None:
-        caller = _caller_of(event)
+        variables = self._variables_of(event)
+        caller = Caller(variables["caller"], variables["callee"], event.request.call_id, variables)
         try:
             call = self._take(event, caller, now)
         except NotTaken as refused:
@@ -167,14 +168,18 @@ class CallDirectory:
         self.calls.add(call)
         self.calls.run(call, lambda call: call.begin(now))
 
+    def _variables_of(self, event: CallOffered) -> dict[str, str]:
+        trunk = self._settings.trunks.get(event.admission.trunk)
+        return call_variables(event.request, event.admission, trunk.variables if trunk else {})
+
     def _take(self, event: CallOffered, caller: Caller, now: float) -> Call:
         trunk = event.admission.trunk
         if not trunk and not event.admission.account:
             raise NotTaken(403, "Forbidden", UNKNOWN_CALLERS)
         self.capacity.check(trunk)
-        decision = route_call(self._settings, trunk=trunk, to=caller.callee, from_=caller.caller)
+        decision = route_call(self._settings, facts_of(event.request, event.admission))
         if decision.agent is None:
-            raise NotTaken(404, "Not Found", "no_route")
+            raise NotTaken(404, "Not Found", "no_route", why="; ".join(decision.tried))
         try:
             return self._assembly.inbound(event, caller, decision, now, calls=self.calls)
         except CapacityError as error:
@@ -244,25 +249,6 @@ def _tell_of_offers(call: Call, event: CallReoffered | ReofferAnswered | Reoffer
             call.reoffer_answered(body, now)
         case ReofferRefused(status=status, reason=reason):
             call.reoffer_refused(status, reason, now)
-
-
-def _caller_of(event: CallOffered) -> Caller:
-    request = event.request
-    return Caller(
-        caller=_user_of(request.from_.uri),
-        callee=_user_of(request.request_uri),
-        sip_call_id=request.call_id,
-    )
-
-
-def _user_of(uri: Uri) -> str:
-    user = str(uri)
-    if isinstance(uri, SipUri):
-        user = uri.decoded_user or ""
-    elif isinstance(uri, TelUri):
-        user = uri.digits
-    # Octets that are no UTF-8 live on as surrogates, which no log, file or JSON text can carry.
-    return user.encode("utf-8", "replace").decode()
 
 
 def _phrase(text: str) -> str:

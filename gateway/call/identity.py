@@ -44,6 +44,10 @@ class CallIdentity:
     """The Call-ID header: what carriers ask for. Of a call we place it is known when its INVITE leaves."""
     source: str = ""
     """The IP address that signals; "" for a call we place."""
+    account: str = ""
+    """The account that calls, by its name; "" for calls of trunks."""
+    tried: tuple[str, ...] = ()
+    """The routes that were looked at, each with why it did not fit; the last one fits."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """What the agent's instructions and the header templates may name."""
     metadata: Mapping[str, Any] = field(default_factory=dict)

@@ -43,8 +43,10 @@ class InboundCall(Call):
             caller=who.caller,
             callee=who.callee,
             trunk=who.trunk,
+            account=who.account,
             agent=who.agent,
             rule=who.rule,
+            tried=list(who.tried),
             sip_call_id=who.sip_call_id,
         )
         self._answer_due = now + self._limits.answer_after_s

@@ -11,8 +11,12 @@ from gateway.call.actions import TOOL_DECLARATIONS
 from gateway.call.conversation import AgentProfile
 from gateway.call.turn import InterruptionPolicy
 from gateway.inworld.session import TelephoneFormat, build_session
-from gateway.settings.match import choose_route
+from gateway.settings.match import CallFacts, choose_route
 from gateway.settings.schema import AgentSettings, GreetingSettings, Settings
+from gateway.settings.templates import render
+
+MAX_TRIED = 20
+"""Routes that a decision tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +26,33 @@ class RouteDecision:
     agent: str | None
     trunk: str
     rule: str
+    account: str = ""
+    tried: tuple[str, ...] = ()
+    """Each route that was looked at, with why it did not fit, the last ones where there are many."""
 
 
-def route_call(settings: Settings, *, trunk: str, to: str, from_: str) -> RouteDecision:
-    """The first route that fits. ``to`` and ``from_`` are the user parts of the called and the calling URI."""
-    match = choose_route(settings.routes, trunk=trunk, to=to, from_=from_)
-    if match is None:
-        return RouteDecision(None, trunk, "no route fits")
-    return RouteDecision(match.route.agent, trunk, match.rule)
+def route_call(settings: Settings, facts: CallFacts) -> RouteDecision:
+    """The first route that fits."""
+    choice = choose_route(settings.routes, facts)
+    agent = None if choice.route is None else choice.route.agent
+    tried = tuple(map(str, choice.trials[-MAX_TRIED:]))
+    return RouteDecision(agent, facts.trunk, choice.rule, facts.account, tried)
+
+
+def personalise(agent: AgentSettings, variables: Mapping[str, str]) -> AgentSettings:
+    """The agent of one call: ``{{name}}`` in its instructions and greeting replaced.
+
+    A variable that the call does not have, or has empty, counts as ``agent.variables`` say, else it is empty.
+    """
+    values = {**agent.variables, **{name: value for name, value in variables.items() if value}}
+    session, greeting = agent.session, agent.greeting
+    instructions = session.get("instructions")
+    if isinstance(instructions, str):
+        session = {**session, "instructions": render(instructions, values)}
+    if greeting is not None:
+        texts = {key: render(text, values) for key, text in greeting if isinstance(text, str)}
+        greeting = greeting.model_copy(update=texts)
+    return agent.model_copy(update={"session": session, "greeting": greeting})
 
 
 def profile_of(agent: AgentSettings) -> AgentProfile:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from gateway.call.variables import user_of
 from gateway.sip.grammar import SipParseError
 from gateway.sip.message import Request
-from gateway.sip.uri import SipUri, TelUri, Uri
 
 _PROGRAMS = (
     "friendly-scanner",
@@ -49,7 +49,7 @@ def names_scanner(request: Request) -> bool:
 def dials_like_scanner(request: Request) -> bool:
     """True for a target that only scanners call. A phone of ours may call it too: ask for strangers only."""
     try:
-        user = _user_of(request.request_uri)
+        user = user_of(request.request_uri)
     except SipParseError:
         return False
     return user in _TARGETS or _FARMED_NUMBERS.fullmatch(user) is not None
@@ -60,9 +60,3 @@ def _display_name(request: Request) -> str:
         return request.from_.display_name or ""
     except SipParseError:
         return ""
-
-
-def _user_of(uri: Uri) -> str:
-    if isinstance(uri, SipUri):
-        return uri.decoded_user or ""
-    return uri.digits if isinstance(uri, TelUri) else ""

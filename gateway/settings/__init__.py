@@ -1,7 +1,15 @@
 """Settings: one YAML file to frozen values, every fault reported at once with its line and remedy."""
 
 from gateway.settings.load import FurtherCheck, load_settings, parse_settings
-from gateway.settings.match import NetworkTable, RouteMatch, choose_route, matches_pattern, trunk_table
+from gateway.settings.match import (
+    CallFacts,
+    NetworkTable,
+    RouteChoice,
+    RouteTrial,
+    choose_route,
+    matches_pattern,
+    trunk_table,
+)
 from gateway.settings.schema import (
     AgentSettings,
     ControlSettings,
@@ -22,6 +30,7 @@ from gateway.settings.values import ListenAddress, PortRange
 
 __all__ = [
     "AgentSettings",
+    "CallFacts",
     "ControlSettings",
     "DigitSettings",
     "FurtherCheck",
@@ -34,8 +43,9 @@ __all__ = [
     "NetworkTable",
     "NodeSettings",
     "PortRange",
-    "RouteMatch",
+    "RouteChoice",
     "RouteSettings",
+    "RouteTrial",
     "Settings",
     "SipSettings",
     "ToolSettings",

@@ -1,13 +1,17 @@
-"""Who is calling and who answers: networks to trunk names, and the first route whose patterns fit."""
+"""Who is calling and who answers: networks to trunk names, and the first route that fits, with why others do not."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from gateway.settings.schema import RouteSettings, TrunkSettings
+from gateway.settings.templates import clean_value
 from gateway.settings.values import Network
+
+_LONGEST_SHOWN = 80
 
 Name = TypeVar("Name")
 
@@ -60,21 +64,80 @@ def trunk_table(trunks: Mapping[str, TrunkSettings]) -> NetworkTable[str]:
     return NetworkTable((network, name) for name, trunk in trunks.items() for network in trunk.accept_from)
 
 
-class RouteMatch(NamedTuple):
-    """The route that took a call, and the rule's name for logs."""
+def _no_header(name: str) -> Sequence[str]:
+    del name
+    return ()
 
-    route: RouteSettings
+
+@dataclass(frozen=True, slots=True)
+class CallFacts:
+    """What routes look at. ``to`` and ``from_`` are the user parts of the called and the calling URI.
+
+    ``trunk`` and ``account`` say whose call it is; one of them is "". ``header`` gives the values of a header by name.
+    """
+
+    to: str
+    from_: str
+    trunk: str = ""
+    account: str = ""
+    header: Callable[[str], Sequence[str]] = _no_header
+
+
+class RouteTrial(NamedTuple):
+    """One route that was looked at."""
+
     rule: str
     """``routes[2]``: the same words that a fault in that route would have."""
+    agent: str
+    misfit: str
+    """Why it does not fit; "" when it does."""
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.misfit or 'fits'}"
 
 
-def choose_route(routes: Sequence[RouteSettings], *, trunk: str, to: str, from_: str) -> RouteMatch | None:
-    """The first route that fits a call from ``trunk``; ``to`` and ``from_`` are the user parts of its URIs."""
+class RouteChoice(NamedTuple):
+    """What became of a call, and every route that was looked at on the way."""
+
+    route: RouteSettings | None
+    """None: no route fits."""
+    rule: str
+    trials: tuple[RouteTrial, ...]
+
+
+def choose_route(routes: Sequence[RouteSettings], facts: CallFacts) -> RouteChoice:
+    """The first route that fits, and why those before it do not."""
+    trials = []
     for index, route in enumerate(routes):
-        if (
-            matches_pattern(route.trunk, trunk)
-            and matches_pattern(route.to, to)
-            and matches_pattern(route.from_, from_)
-        ):
-            return RouteMatch(route, f"routes[{index}]")
-    return None
+        trial = RouteTrial(f"routes[{index}]", route.agent, _misfit(route, facts))
+        trials.append(trial)
+        if not trial.misfit:
+            return RouteChoice(route, trial.rule, tuple(trials))
+    return RouteChoice(None, "no_route", tuple(trials))
+
+
+def _misfit(route: RouteSettings, facts: CallFacts) -> str:
+    """What in the call is not as the route wants it, the first thing only."""
+    if route.account is not None and not facts.account:
+        return f'no account calls, and "{route.account}" is wanted'
+    wanted = (
+        ("trunk", route.trunk, facts.trunk),
+        ("account", route.account or "*", facts.account),
+        ("to", route.to, facts.to),
+        ("from", route.from_, facts.from_),
+    )
+    for name, pattern, value in wanted:
+        if not matches_pattern(pattern, value):
+            return f'{name} is "{_shown(value)}", not "{pattern}"'
+    for name, pattern in route.headers.items():
+        values = facts.header(name)
+        if not values:
+            return f'there is no header {name}, and "{pattern}" is wanted'
+        if not any(matches_pattern(pattern, value) for value in values):
+            return f'header {name} is "{_shown(values[0])}", not "{pattern}"'
+    return ""
+
+
+def _shown(value: str) -> str:
+    """A caller's text for a log: one short line."""
+    return clean_value(value[: _LONGEST_SHOWN + 1])[:_LONGEST_SHOWN]

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from gateway.base.errors import SettingsError
-from gateway.call.profile import check_agents, profile_of, route_call, session_for
+from gateway.call.profile import check_agents, personalise, profile_of, route_call, session_for
+from gateway.settings.match import CallFacts
 from gateway.settings.schema import AgentSettings, Settings
 
 
@@ -27,16 +28,17 @@ def agent(**fields: Any) -> AgentSettings:
 
 
 def test_the_first_route_that_fits_decides_and_is_named() -> None:
-    decision = route_call(settings(), trunk="carrier", to="+15550100", from_="+441")
+    decision = route_call(settings(), CallFacts("+15550100", "+441", "carrier"))
     assert (decision.agent, decision.rule) == ("sales", "routes[0]")
-    decision = route_call(settings(), trunk="carrier", to="+15550199", from_="+441")
+    decision = route_call(settings(), CallFacts("+15550199", "+441", "carrier"))
     assert (decision.agent, decision.rule) == ("desk", "routes[1]")
 
 
 def test_a_call_that_fits_no_route_has_no_agent() -> None:
-    decision = route_call(settings(), trunk="carrier", to="+1", from_="+1")
+    decision = route_call(settings(), CallFacts("+1", "+1", "carrier"))
     assert decision.agent is None
-    assert decision.rule == "no route fits"
+    assert decision.rule == "no_route"
+    assert decision.tried[0].startswith("routes[0]: ")
 
 
 def test_a_greeting_is_verbatim_or_free_or_absent() -> None:
@@ -93,3 +95,24 @@ def test_a_session_in_which_nobody_would_ever_answer_is_refused(detection: objec
     mute = {"desk": {"session": {"audio": {"input": {"turn_detection": detection}}}}, "sales": {}}
     with pytest.raises(SettingsError, match="not in this version"):
         check_agents(settings(agents=mute))
+
+
+def test_an_agents_texts_are_filled_with_the_calls_variables() -> None:
+    agent = AgentSettings.model_validate(
+        {
+            "session": {"instructions": "Greet {{caller_name}} of {{office}}.", "model": "m {{caller}}"},
+            "greeting": {"say": "Hello {{ caller_name }}!"},
+            "variables": {"office": "Springfield", "caller_name": "stranger"},
+        }
+    )
+    called = personalise(agent, {"caller_name": "Ann", "caller": "1001"})
+    assert called.session == {"instructions": "Greet Ann of Springfield.", "model": "m {{caller}}"}
+    assert called.greeting is not None
+    assert called.greeting.say == "Hello Ann!"
+    unnamed = personalise(agent, {"caller_name": "", "office": ""})
+    assert unnamed.session["instructions"] == "Greet stranger of Springfield."
+    assert agent.session["instructions"] == "Greet {{caller_name}} of {{office}}.", "the settings stay"
+
+
+def test_an_agent_without_texts_is_filled_too() -> None:
+    assert personalise(AgentSettings(), {"caller": "1001"}) == AgentSettings()

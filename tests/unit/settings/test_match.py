@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.settings.match import NetworkTable, choose_route, matches_pattern, trunk_table
+from gateway.settings.match import CallFacts, NetworkTable, choose_route, matches_pattern, trunk_table
 from gateway.settings.schema import RouteSettings, TrunkSettings
 
 
@@ -126,10 +126,55 @@ ROUTES = [
     ],
 )
 def test_the_first_route_that_fits_wins(trunk: str, to: str, from_: str, agent: str, rule: str) -> None:
-    found = choose_route(ROUTES, trunk=trunk, to=to, from_=from_)
-    assert found is not None
+    found = choose_route(ROUTES, CallFacts(to, from_, trunk))
+    assert found.route is not None
     assert (found.route.agent, found.rule) == (agent, rule)
+    assert found.trials[-1] == (rule, agent, "")
 
 
-def test_a_call_that_fits_no_route() -> None:
-    assert choose_route(ROUTES, trunk="carrier", to="+4420", from_="+1") is None
+def test_a_call_that_fits_no_route_is_told_why_by_each() -> None:
+    found = choose_route(ROUTES, CallFacts("+4420", "+1", "carrier"))
+    assert (found.route, found.rule) == (None, "no_route")
+    assert [str(trial) for trial in found.trials] == [
+        'routes[0]: to is "+4420", not "+15550100"',
+        'routes[1]: from is "+1", not "+44*"',
+        'routes[2]: trunk is "carrier", not "pbx*"',
+        'routes[3]: to is "+4420", not "+1555*"',
+    ]
+
+
+def routes(*entries: dict[str, object]) -> list[RouteSettings]:
+    return [RouteSettings.model_validate(entry | {"agent": "a"}) for entry in entries]
+
+
+def test_routes_by_account() -> None:
+    given = routes({"account": "10*"}, {"trunk": "c*"}, {})
+    assert choose_route(given, CallFacts("x", "y", account="1001")).rule == "routes[0]"
+    assert choose_route(given, CallFacts("x", "y", account="2001")).rule == "routes[2]"
+    assert choose_route(given, CallFacts("x", "y", "carrier")).rule == "routes[1]"
+    anybody = routes({"account": "*"})
+    assert choose_route(anybody, CallFacts("x", "y", account="2001")).route is not None
+    assert str(choose_route(anybody, CallFacts("x", "y", "carrier")).trials[0]) == (
+        'routes[0]: no account calls, and "*" is wanted'
+    )
+
+
+def test_routes_by_headers_want_all_of_them_and_any_of_a_headers_values() -> None:
+    headers = {"X-Campaign": ["summer", "spring sale"], "X-Tier": ["gold"]}
+    facts = CallFacts("x", "y", "carrier", header=lambda name: headers.get(name, []))
+    given = routes(
+        {"headers": {"X-Campaign": "winter*"}},
+        {"headers": {"X-Campaign": "spring*", "X-Else": "*"}},
+        {"headers": {"X-Campaign": "spring*", "X-Tier": "gold"}},
+    )
+    assert [str(trial) for trial in choose_route(given, facts).trials] == [
+        'routes[0]: header X-Campaign is "summer", not "winter*"',
+        'routes[1]: there is no header X-Else, and "*" is wanted',
+        "routes[2]: fits",
+    ]
+
+
+def test_what_a_caller_wrote_is_shown_short_and_clean() -> None:
+    trial = choose_route(routes({"to": "a"}), CallFacts("b\r\n" + "c" * 200, "y")).trials[0]
+    assert trial.misfit.isprintable()
+    assert len(trial.misfit) < 120
