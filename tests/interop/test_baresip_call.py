@@ -13,8 +13,11 @@ import pytest
 from gateway.measure import g711, speech
 from tests.interop.conftest import RunGateway
 from tests.support.audio import expect_quiet, expect_recording, expect_tone
-from tests.support.baresip import Baresip
+from tests.support.baresip import Account, Baresip
+from tests.support.capture import Capture
+from tests.support.certificates import Authority
 from tests.support.network import loopback_address
+from tests.support.pcap import rtp_flows
 from tests.support.peers import require
 
 pytestmark = pytest.mark.interop
@@ -23,29 +26,38 @@ PHRASE = speech.synthesise(2.0, seed=41)
 VOICE = np.concatenate([speech.silence(2.5), PHRASE, speech.silence(40)])
 """baresip ends a call whose file is over: this one is longer than any call here."""
 
-StartPhone = Callable[[str], Baresip]
+StartPhone = Callable[..., Baresip]
 
 
 @pytest.fixture
-def phone(tmp_path: Path) -> Iterator[StartPhone]:
+def phone(tmp_path: Path, authority: Authority) -> Iterator[StartPhone]:
     """Starts a baresip that speaks one codec; it is stopped after the test."""
     require("baresip")
     with ExitStack() as stack:
 
-        def begin(codec: str) -> Baresip:
-            telephone = Baresip(tmp_path / "phone", address=loopback_address(), codec=codec, voice=VOICE)
+        def begin(codec: str, account: Account | None = None, voice: g711.Samples = VOICE) -> Baresip:
+            telephone = Baresip(
+                tmp_path / "phone",
+                address=loopback_address(),
+                codec=codec,
+                voice=voice,
+                account=account,
+                authority=authority,
+            )
             stack.callback(telephone.stop)
             return telephone
 
         yield begin
 
 
-@pytest.mark.peer("baresip", "UDP", "calls in {law}, talks, hangs up")
-@pytest.mark.parametrize("law", ["PCMU", "PCMA"])
-def test_a_conversation_that_the_phone_ends(start: RunGateway, phone: StartPhone, law: g711.Law) -> None:
-    gateway = start({"greeting": {"tone": {"hz": 440, "ms": 1500}}, "turns": [{"echo": True}]})
+@pytest.mark.peer("baresip", "{transport}", "calls in {law}, talks, hangs up")
+@pytest.mark.parametrize(("law", "transport"), [("PCMU", "UDP"), ("PCMA", "UDP"), ("PCMU", "TCP"), ("PCMU", "TLS")])
+def test_a_conversation_that_the_phone_ends(
+    start: RunGateway, phone: StartPhone, authority: Authority, law: g711.Law, transport: str
+) -> None:
+    gateway = start({"greeting": {"tone": {"hz": 440, "ms": 1500}}, "turns": [{"echo": True}]}, authority=authority)
     telephone = phone(law)
-    telephone.dial(gateway.uri)
+    telephone.dial(gateway.uri_over(transport))
     telephone.wait_for_event("CALL_ESTABLISHED")
     gateway.emulator.wait_until(lambda: len(gateway.sessions[0].responses) == 2, timeout_s=15)
     answer = gateway.sessions[0].responses[1]
@@ -68,15 +80,50 @@ def test_a_conversation_that_the_phone_ends(start: RunGateway, phone: StartPhone
     assert session.session["audio"]["input"]["format"]["type"] == ("audio/pcmu" if law == "PCMU" else "audio/pcma")
 
 
-@pytest.mark.peer("baresip", "UDP", "calls, talks, the agent hangs up")
-def test_a_conversation_that_the_agent_ends(start: RunGateway, phone: StartPhone) -> None:
+@pytest.mark.peer("baresip", "{transport}", "calls, talks, the agent hangs up")
+@pytest.mark.parametrize("transport", ["UDP", "TCP", "TLS"])
+def test_a_conversation_that_the_agent_ends(
+    start: RunGateway, phone: StartPhone, authority: Authority, transport: str
+) -> None:
     goodbye = {"tool": {"name": "hang_up"}, "after_tool": {"tone": {"hz": 1000, "ms": 900}}}
-    gateway = start({"greeting": {"tone": {"hz": 440, "ms": 600}}, "turns": [goodbye]})
+    gateway = start({"greeting": {"tone": {"hz": 440, "ms": 600}}, "turns": [goodbye]}, authority=authority)
     telephone = phone("PCMU")
-    telephone.dial(gateway.uri)
+    telephone.dial(gateway.uri_over(transport))
     telephone.wait_for_event("CALL_ESTABLISHED")
     telephone.wait_for_event("CALL_CLOSED", timeout_s=25)
     session = gateway.only_session()
     telephone.stop()
     expect_tone(telephone.heard(), 1000, at_least_s=0.8)
     expect_recording(session.caller_samples(), PHRASE, likeness=0.97)
+
+
+@pytest.mark.peer("baresip", "{transport}", "holds, resumes: the agent is silent meanwhile and goes on")
+@pytest.mark.parametrize("transport", ["UDP", "TCP", "TLS"])
+def test_the_phone_holds_and_resumes(
+    start: RunGateway, phone: StartPhone, authority: Authority, tmp_path: Path, transport: str
+) -> None:
+    require("tcpdump")
+    scenario = {"greeting": {"tone": {"hz": 440, "ms": 20_000}}, "other_texts": {"tone": {"hz": 1000, "ms": 20_000}}}
+    gateway = start(scenario, authority=authority)
+    telephone = phone("PCMU", voice=speech.silence(40))
+    with Capture(tmp_path, gateway.address) as capture:
+        telephone.dial(gateway.uri_over(transport))
+        telephone.wait_for_event("CALL_ESTABLISHED")
+        gateway.wait_for_log("call.answered")
+        time.sleep(1.2)
+        telephone.hold()
+        gateway.wait_for_log("call.held")
+        time.sleep(1.0)
+        telephone.resume()
+        gateway.wait_for_log("call.resumed")
+        time.sleep(1.5)
+        telephone.hang_up()
+        assert gateway.only_session().close_code == 1000
+    telephone.stop()
+    expect_tone(telephone.heard(), 440, at_least_s=0.8)  # its recording ends when it holds
+    # The first packets go where its SDP says, the rest where its own come from.
+    to_phone, *_ = [flow for flow in rtp_flows(capture.datagrams()) if flow.source[0] == gateway.address]
+    sent = to_phone.samples()
+    greeting, afterwards = expect_tone(sent, 440, at_least_s=0.8), expect_tone(sent, 1000, at_least_s=0.8)
+    assert afterwards.start_ms - greeting.end_ms > 900
+    expect_quiet(sent, greeting.end_ms / 1000 + 0.1, afterwards.start_ms / 1000 - 0.1)

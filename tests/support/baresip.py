@@ -7,12 +7,14 @@ import random
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gateway.measure.g711 import Samples
 from gateway.measure.processes import ChildProcess
 from gateway.measure.wav import read_wav, write_wav
+from tests.support.certificates import Authority
 from tests.support.network import free_sip_port, free_tcp_port
 
 MODULES = "/usr/lib/baresip/modules"
@@ -47,12 +49,42 @@ snd_path {recordings}
 call_local_timeout 60
 call_max_calls 4
 """
+TLS_CONFIG = """\
+sip_certificate {identity}
+sip_cafile {ca}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where the phone is registered, by whom and with what."""
+
+    user: str
+    password: str
+    registrar: tuple[str, int]
+    transport: str = "UDP"
+
+    def line(self, codec: str) -> str:
+        """The account as baresip reads it. It answers whoever calls."""
+        host, port = self.registrar
+        uri = f"<sip:{self.user}@{host}:{port};transport={self.transport.lower()}>"
+        login = f"auth_user={self.user};auth_pass={self.password};regint=60"
+        return f"{uri};{login};audio_codecs={codec}/8000/1;answermode=auto\n"
 
 
 class Baresip:
     """One baresip: ``dial``, ``hang_up``, what its events said, and afterwards what it heard and said."""
 
-    def __init__(self, directory: Path, *, address: str, codec: str, voice: Samples) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        address: str,
+        codec: str,
+        voice: Samples,
+        account: Account | None = None,
+        authority: Authority | None = None,
+    ) -> None:
         self.address = address
         self.recordings = directory / "recordings"
         self.recordings.mkdir(parents=True)
@@ -71,13 +103,22 @@ class Baresip:
                 recordings=self.recordings,
             )
         )
-        account = f"<sip:{USER}@{address}>;regint=0;audio_codecs={codec}/8000/1;answermode=manual\n"
-        (directory / "accounts").write_text(account)
+        if authority is not None:
+            self._take_tls(directory, authority)
+        unregistered = f"<sip:{USER}@{address}>;regint=0;audio_codecs={codec}/8000/1;answermode=manual\n"
+        (directory / "accounts").write_text(account.line(codec) if account is not None else unregistered)
         (directory / "contacts").write_text("")
         self.process = ChildProcess("baresip", ["baresip", "-f", directory, "-4"], directory)
         self._control = self._connect(control_port)
         self._unread = b""
         self.events: list[dict[str, Any]] = []
+
+    def _take_tls(self, directory: Path, authority: Authority) -> None:
+        pair = authority.issue(f"IP:{self.address}")
+        identity = directory / "identity.pem"
+        identity.write_bytes(pair.certificate.read_bytes() + pair.key.read_bytes())
+        with (directory / "config").open("a") as config:
+            config.write(TLS_CONFIG.format(identity=identity, ca=authority.ca))
 
     def _connect(self, port: int) -> socket.socket:
         deadline = time.monotonic() + 15
@@ -99,6 +140,16 @@ class Baresip:
 
     def hang_up(self) -> None:
         self.command("hangup")
+
+    def hold(self) -> None:
+        self.command("hold")
+
+    def resume(self) -> None:
+        self.command("resume")
+
+    def transfer(self, uri: str) -> None:
+        """Asks the other side to call somebody else (blind transfer)."""
+        self.command("transfer", uri)
 
     def wait_for(self, is_it: Callable[[dict[str, Any]], bool], timeout_s: float = 20.0) -> dict[str, Any]:
         """Waits for an event of its own or a reply to a command."""

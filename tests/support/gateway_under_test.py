@@ -51,6 +51,11 @@ class GatewayUnderTest:
         """What a phone dials."""
         return f"sip:agent@{self.site.address}:{self.site.sip_port}"
 
+    def uri_over(self, transport: str) -> str:
+        """What a phone dials over UDP, TCP or TLS."""
+        host, port = self.at(transport)
+        return f"sip:agent@{host}:{port};transport={transport.lower()}"
+
     @property
     def sessions(self) -> list[SessionRecord]:
         """What the provider saw, a record for each call."""
@@ -65,6 +70,10 @@ class GatewayUnderTest:
     @property
     def log(self) -> str:
         return self.process.errors + self.process.output
+
+    def wait_for_log(self, text: str, timeout_s: float = 15.0) -> None:
+        """Waits for something in its log, such as the name of an event."""
+        self.emulator.wait_until(lambda: text in self.log, timeout_s)
 
 
 def take_tls(sip: dict[str, Any], authority: Authority, where: tuple[str, int]) -> None:
