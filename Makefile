@@ -13,8 +13,12 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[pictures,dev]'
 	touch $(STAMP)
 
-run: setup            ## serve config/local.yaml: SIP on 5060, health and metrics on 127.0.0.1:8080
-	$(BIN)/gateway serve --config config/local.yaml
+run: setup .gateway-token  ## serve config/local.yaml: SIP on 5060, REST, health and metrics on 127.0.0.1:8080
+	@echo 'To dial from another shell: export GATEWAY_TOKEN=$$(cat .gateway-token); $(BIN)/gateway call sip:USER@ADDRESS --follow'
+	@GATEWAY_TOKEN="$${GATEWAY_TOKEN:-$$(cat .gateway-token)}" $(BIN)/gateway serve --config config/local.yaml
+
+.gateway-token:       # a random key of this checkout for the REST API, readable by its owner only
+	@(umask 077; $(PYTHON) -c 'import secrets; print(secrets.token_hex(24))' > $@)
 
 demo: setup           ## a whole conversation on loopback, heard in demo-out/*.wav
 	$(BIN)/gateway demo --out demo-out

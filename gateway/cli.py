@@ -12,6 +12,7 @@ import typer
 
 from gateway import __version__
 from gateway.base.errors import GatewayError, SettingsError
+from gateway.client.commands import add_commands
 
 if TYPE_CHECKING:
     from gateway.settings.schema import Settings
@@ -153,6 +154,9 @@ def _check_level(level: str) -> None:
 def _fail(message: str, code: int = USAGE_ERROR) -> NoReturn:
     print(message, file=sys.stderr)
     raise typer.Exit(code)
+
+
+add_commands(app)
 
 
 def main() -> None:

@@ -187,7 +187,7 @@ def _check_keys(data: Mapping[str, Any]) -> Iterator[Finding]:
     for index, key in enumerate(_list(_mapping(data, "control"), "keys")):
         for what in ("name", "token"):
             value = key.get(what) if isinstance(key, Mapping) else None
-            if isinstance(value, str) and seen.setdefault((what, value), index) != index:
+            if value and isinstance(value, str) and seen.setdefault((what, value), index) != index:
                 path = ("control", "keys", index, what)
                 yield path, f"is that of control.keys[{seen[what, value]}] already; give each key its own"
 

@@ -254,9 +254,9 @@ def parse_password(value: object) -> Secret:
 
 
 def parse_token(value: object) -> Secret:
-    """A bearer token (RFC 6750 §2.1), long enough not to be guessed."""
+    """A bearer token (RFC 6750 §2.1), long enough not to be guessed; empty, it switches its key off."""
     token = parse_secret(value)
-    if not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,512}", token.reveal()):
+    if token and not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,512}", token.reveal()):
         remedy = "write 16 or more letters, digits and any of . _ ~ + / = -; openssl rand -hex 24 makes one"
         raise wrong("is not fit for a bearer token", remedy)
     return token

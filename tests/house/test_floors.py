@@ -23,6 +23,7 @@ FLOORS = {
     "control": 4,
     "daemon": 5,
     "cli": 5,
+    "client": 5,
     "emulator": 5,
     "demo": 5,
     "bench": 5,

@@ -32,7 +32,7 @@ class KeySettings(Section):
     name: Name = Field(examples=["operations"])
     """How the log names whoever uses this key."""
     token: Token = Field(examples=["${GATEWAY_TOKEN}"])
-    """What stands behind "Authorization: Bearer": at least 16 characters."""
+    """What stands behind "Authorization: Bearer": at least 16 characters. Empty: this key is switched off."""
     role: Literal["viewer", "operator", "admin"] = "viewer"
     """viewer: sees calls. operator: places and ends them too. admin: everything."""
 

@@ -322,7 +322,8 @@ def test_passwords_are_any_text_of_one_line() -> None:
 
 def test_tokens_are_long_and_fit_a_header() -> None:
     assert values.parse_token("0123456789abcdef") == Secret("0123456789abcdef")
-    for value in ("short", "", "0123456789abcde,", "é" * 20):
+    assert not values.parse_token(""), "an empty one switches its key off"
+    for value in ("short", "0123456789abcde,", "é" * 20):
         assert refusal(values.parse_token, value)
 
 
