@@ -19,6 +19,7 @@ from gateway.sip.flow import Flow, SocketAddress, Transport, default_port
 from gateway.sip.grammar import SipParseError
 from gateway.sip.invite.invitation import Invitation
 from gateway.sip.transport.commands import EndpointCommands
+from gateway.sip.transport.keep_alive import KeepAlive
 from gateway.sip.transport.limits import TransportLimits, TransportStats
 from gateway.sip.transport.listen_url import ListenUrl
 from gateway.sip.transport.local_address import LocalAddresses
@@ -74,6 +75,9 @@ class Endpoint(EndpointCommands):
             on_refused=self._note_refusal,
             tls=tls,
             origins=origins,
+        )
+        self._keep_alive = KeepAlive(
+            connection_of=self._streams.find, send=self._send, on_failed=lambda flow: self._lose((flow,))
         )
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for: float | None = None
@@ -209,6 +213,16 @@ class Endpoint(EndpointCommands):
         asyncio.get_running_loop().call_soon(self.drive)
         return request
 
+    def keep_alive(self, flows: Collection[Flow]) -> None:
+        """Keep these flows open by pings, and no others (RFC 5626 §4.4); the user agent is told of those that fail.
+
+        Their connections are not idle, whatever is said on them. A flow that has failed is not pinged again until it
+        is named in another call of this. A pong is only missed from a peer that has sent one before on the connection,
+        or that speaks WebSocket: plain equipment sends none and is watched over by the kernel.
+        """
+        self._keep_alive.keep(flows, time.monotonic())
+        self._arm()
+
     # Driving
 
     def drive(self) -> None:
@@ -276,7 +290,7 @@ class Endpoint(EndpointCommands):
             self._next_sweep = None
         elif self._next_sweep is None:
             self._next_sweep = time.monotonic() + _SWEEP_S
-        deadline = earliest(self.user_agent.next_deadline(), self._next_sweep)
+        deadline = earliest(self.user_agent.next_deadline(), self._next_sweep, self._keep_alive.next_deadline())
         if deadline == self._armed_for and (self._timer is not None or deadline is None):
             return
         if self._timer is not None:
@@ -293,7 +307,8 @@ class Endpoint(EndpointCommands):
         self._timer = None
         if self._next_sweep is not None and now >= self._next_sweep:
             self._next_sweep = None
-            self._streams.sweep(now, self.user_agent.live_flows())
+            self._streams.sweep(now, self.user_agent.live_flows() | self._keep_alive.flows)
+        self._keep_alive.handle_timeout(now)
         self.user_agent.handle_timeout(now)
         self.drive()
 

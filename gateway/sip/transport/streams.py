@@ -307,7 +307,7 @@ class StreamConnections:
             self._on_refused(connection.flow, rule)
 
     def connection_closed(self, connection: StreamConnection, error: Exception | None) -> None:
-        """Count it out. What was asked on it gets no answer any more, unless the peer may well open another one."""
+        """Count it out. What was asked on it gets no answer any more."""
         waiting = self._waiting.get(connection.number)
         if waiting is not None and not waiting.done():
             waiting.set_exception(error or ConnectionError(connection.failure or "closed by the peer"))
@@ -322,7 +322,7 @@ class StreamConnections:
         self._per_host[host] -= 1
         if not self._per_host[host]:
             del self._per_host[host]
-        if not self._is_closing and (error is not None or connection.transport_name != "tcp"):
+        if not self._is_closing:
             self._on_lost((connection.flow, *connection.flows))
 
     def message_received(self, data: bytes, connection: StreamConnection) -> None:
