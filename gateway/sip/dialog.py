@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.sip.address import Address
+from gateway.sip.digest import DigestClient
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError, excerpt
 from gateway.sip.identity import Identity
@@ -47,6 +48,10 @@ class Dialog:
     """The peer's."""
     remote_rseq: int | None = None
     """The last reliable provisional response that was acknowledged (RFC 3262 §4)."""
+    digest: DigestClient | None = None
+    """Answers challenges of requests in this dialog; None: they are refusals."""
+    _credentials: tuple[tuple[str, str], ...] = ()
+    """The answer to a challenge, for the request that is to be sent once more."""
 
     def __post_init__(self) -> None:
         request_path(self.target, self.route_set)  # a route set that cannot be followed opens no dialog
@@ -125,6 +130,7 @@ class Dialog:
             self.local_cseq += 1
             cseq = self.local_cseq
         uri, routes = request_path(self.target, self.route_set)
+        credentials = () if method == "ACK" else self._take_credentials(method, uri, body)
         fields = [
             ("Via", identity.via(self.flow, branch)),
             MAX_FORWARDS,
@@ -134,9 +140,25 @@ class Dialog:
             ("Call-ID", self.call_id),
             ("CSeq", f"{cseq} {method}"),
             identity.user_agent,
+            *credentials,
             *headers,
         ]
         return make_request(method, uri, headers=fields, body=body)
+
+    def _take_credentials(self, method: str, uri: str, body: bytes) -> tuple[tuple[str, str], ...]:
+        """Those that answer a challenge, else such as served before: then nobody need ask (RFC 3261 §22.2)."""
+        credentials, self._credentials = self._credentials, ()
+        if credentials or self.digest is None:
+            return credentials
+        return self.digest.authorize(method, uri, body)
+
+    def answers_challenge(self, request: Request, response: Response) -> bool:
+        """Whether ``request``, refused by ``response``, is to be sent once more: made anew, it has the credentials."""
+        if self.digest is None or response.status not in (401, 407):
+            return False
+        credentials = self.digest.answer(response, request.method, request.uri, request.body)
+        self._credentials = credentials or ()
+        return credentials is not None
 
     def is_out_of_order(self, request: Request) -> bool:
         """RFC 3261 §12.2.2: a number lower than the last is refused with 500.

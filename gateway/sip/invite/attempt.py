@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.sip.dialog import MAX_FORWARDS, Dialog
+from gateway.sip.digest import DigestClient
 from gateway.sip.flow import Flow
-from gateway.sip.invite.bye import ByeOwner
+from gateway.sip.invite.bye import ByeOwner, send_bye
 from gateway.sip.invite.context import CallContext
+from gateway.sip.invite.in_dialog import credentials_of
 from gateway.sip.invite.reliable import acknowledge_provisional
 from gateway.sip.message import Request, Response, make_request
 from gateway.sip.transaction.invite_client import InviteClient
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
 
 MAX_FORKS = 16
 """Dialogs one INVITE may open. A peer that answers with ever new tags gets no more of our memory."""
-
-_CREDENTIALS = ("Authorization", "Proxy-Authorization")
 
 
 class AttemptOwner(Protocol):
@@ -52,7 +52,15 @@ class InviteAttempt:
     """
 
     def __init__(
-        self, context: CallContext, owner: AttemptOwner, request: Request, flow: Flow, *, tcp_above: int
+        self,
+        context: CallContext,
+        owner: AttemptOwner,
+        request: Request,
+        flow: Flow,
+        *,
+        tcp_above: int,
+        contact_user: str | None = None,
+        digest: DigestClient | None = None,
     ) -> None:
         self.request = request
         self.flow = flow
@@ -65,6 +73,8 @@ class InviteAttempt:
         self.is_over = False
         """A final answer came, or none will."""
         self._tcp_above = tcp_above
+        self._contact_user = contact_user
+        self._digest = digest
         self._context = context
         self._owner = owner
         self._call: Call | None = None
@@ -104,7 +114,7 @@ class InviteAttempt:
             self.has_rung = True
             tag = response.to.tag or ""
             if tag and tag not in self.early and len(self.early) < MAX_FORKS:
-                dialog = Dialog.of_uac(self.request, response, self.flow)
+                dialog = self._open_dialog(response)
                 self.early[tag] = dialog
                 self._context.dialogs[dialog.id] = self._call
             early = self.early.get(tag)
@@ -129,8 +139,7 @@ class InviteAttempt:
             self._owner.attempt_answered(dialog, response, now)
             return
         context = self._context
-        bye = dialog.make_request("BYE", context.ids.branch(), context.identity, headers=self._end_headers)
-        context.table.send_request(bye, self.flow, now, ByeOwner())
+        send_bye(context, dialog, self._end_headers, now)
         if is_first:
             self._owner.attempt_withdrawn()
 
@@ -138,16 +147,22 @@ class InviteAttempt:
         """A new one, or the early one grown up: its sequence numbers go on behind those of its PRACKs."""
         early = self.early.get(tag)
         if early is None:
-            return Dialog.of_uac(self.request, response, self.flow)
+            return self._open_dialog(response)
         early.confirm(response)
         return early
+
+    def _open_dialog(self, response: Response) -> Dialog:
+        dialog = Dialog.of_uac(self.request, response, self.flow)
+        dialog.contact_user = self._contact_user
+        dialog.digest = self._digest
+        return dialog
 
     def _acknowledge(self, dialog: Dialog, tag: str) -> None:
         """The ACK has the sequence number and the credentials of the INVITE (RFC 3261 §13.2.2.4)."""
         context = self._context
-        credentials = [(name, value) for name in _CREDENTIALS for value in self.request.headers.get_all(name)]
         number = self.request.cseq.number
-        ack = dialog.make_request("ACK", context.ids.branch(), context.identity, cseq=number, headers=credentials)
+        headers = credentials_of(self.request)
+        ack = dialog.make_request("ACK", context.ids.branch(), context.identity, cseq=number, headers=headers)
         self._acks[tag] = ack.to_bytes()
         context.send(self.flow, self._acks[tag])
 

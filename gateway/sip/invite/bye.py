@@ -1,18 +1,24 @@
-"""What follows a BYE of ours: whatever the peer answers, the dialog is over (RFC 3261 §15.1.1)."""
+"""The BYE of ours, and what follows: whatever the peer answers, the dialog is over (RFC 3261 §15.1.1)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from gateway.sip.message import Response
+from gateway.sip.dialog import Dialog
+from gateway.sip.message import Request, Response
 from gateway.sip.transaction.table import RequestFailure
 
 if TYPE_CHECKING:
     from gateway.sip.invite.call import Call
+    from gateway.sip.invite.context import CallContext
+
+MAX_CHALLENGES = 3
+"""401 and 407 that a BYE answers. A peer that asked and got nothing would think the call goes on, and bill it."""
 
 
 class ByeOwner:
-    """Closes the call, if there is one, once the BYE has its final answer or none can come."""
+    """Closes the call, if there is one, once the BYE has its final answer or none can come. Owns a CANCEL as well."""
 
     def __init__(self, call: Call | None = None) -> None:
         self._call = call
@@ -29,3 +35,43 @@ class ByeOwner:
     def _close(self) -> None:
         if self._call is not None:
             self._call.close()
+
+
+class _Bye(ByeOwner):
+    """A BYE in a dialog whose peer may ask who we are."""
+
+    def __init__(
+        self, context: CallContext, dialog: Dialog, headers: Iterable[tuple[str, str]], call: Call | None
+    ) -> None:
+        super().__init__(call)
+        self._context = context
+        self._dialog = dialog
+        self._headers = tuple(headers)
+        self._challenges = 0
+        self._request: Request | None = None
+
+    def send(self, now: float) -> None:
+        """Let it leave, or leave once more."""
+        context, dialog = self._context, self._dialog
+        self._request = dialog.make_request("BYE", context.ids.branch(), context.identity, headers=self._headers)
+        context.table.send_request(self._request, dialog.flow, now, self)
+
+    def receive_response(self, response: Response, now: float) -> None:
+        """A challenge is answered; anything else ends the dialog."""
+        request = self._request if self._challenges < MAX_CHALLENGES else None
+        if request is not None and self._dialog.answers_challenge(request, response):
+            self._challenges += 1
+            self.send(now)
+            return
+        super().receive_response(response, now)
+
+
+def send_bye(
+    context: CallContext,
+    dialog: Dialog,
+    headers: Iterable[tuple[str, str]],
+    now: float,
+    call: Call | None = None,
+) -> None:
+    """Send BYE; ``call`` is closed by what comes back."""
+    _Bye(context, dialog, headers, call).send(now)

@@ -9,7 +9,6 @@ from gateway.base.errors import LocalProtocolError
 from gateway.sip.admission import ALLOW, Allow
 from gateway.sip.capabilities import offer_of, refuse
 from gateway.sip.dialog import Dialog
-from gateway.sip.digest import DigestClient
 from gateway.sip.events import (
     CallCancelled,
     CallConfirmed,
@@ -20,7 +19,7 @@ from gateway.sip.events import (
     ReofferCancelled,
 )
 from gateway.sip.flow import Flow
-from gateway.sip.invite.bye import ByeOwner
+from gateway.sip.invite.bye import send_bye
 from gateway.sip.invite.changes import REQUEST_PENDING, Changes
 from gateway.sip.invite.context import CallContext
 from gateway.sip.invite.in_dialog import InDialogRequest
@@ -73,7 +72,6 @@ class Call:
         """The last INVITE the peer sent in this call."""
         self.inviting: InviteUac | None = None
         """The INVITE by which we placed this call."""
-        self.digest: DigestClient | None = None
         """Answers challenges to requests of ours in this call."""
         self.replaces: str | None = None
         """The call that ends when this one is answered."""
@@ -413,9 +411,7 @@ class Call:
         if self.dialog is None:
             self.close()
             return
-        context = self.context
-        bye = self.dialog.make_request("BYE", context.ids.branch(), context.identity, headers=self._bye_headers)
-        context.table.send_request(bye, self.dialog.flow, now, ByeOwner(self))
+        send_bye(self.context, self.dialog, self._bye_headers, now, self)
 
     def _drop_serving(self, now: float) -> None:
         if self.serving is None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Header = tuple[str, str]
 
+MAX_CHALLENGES = 3
+"""401 and 407 that one request answers: a proxy, the peer, and a nonce gone stale."""
+
 OnFinal = Callable[[int, str, Response | None, float], None]
 """Told once: status, reason, the response itself unless none came (408, 503), and when."""
 
@@ -75,6 +78,8 @@ class InDialogRequest:
         self._is_vital = is_vital
         self._is_usage_of_its_own = is_usage_of_its_own
         self._on_final = on_final
+        self._request: Request | None = None
+        self._challenges = 0
 
     def send(self, now: float) -> Request:
         """Let it leave; returns it."""
@@ -87,6 +92,7 @@ class InDialogRequest:
             body=self._body,
             content_type=self._content_type,
         )
+        self._request = request
         context.table.send_request(request, self._dialog.flow, now, self)
         return request
 
@@ -94,11 +100,20 @@ class InDialogRequest:
         """Finals only are news."""
         if response.status < 200:
             return
+        if self._answers(response):
+            self.send(now)
+            return
         self._call.peer.note(response)
         self._tell(response.status, response.reason, response, now)
         is_unknown = response.status == 481 and not self._is_usage_of_its_own
         if is_unknown or (response.status == 408 and self._is_vital):
             self._call.dialog_gone(now)
+
+    def _answers(self, response: Response) -> bool:
+        if self._request is None or self._challenges == MAX_CHALLENGES:
+            return False
+        self._challenges += 1
+        return self._dialog.answers_challenge(self._request, response)
 
     def request_failed(self, failure: RequestFailure, now: float) -> None:
         """Timeout counts as 408, a failed flow as 503 (RFC 3261 §8.1.3.1)."""
@@ -110,3 +125,9 @@ class InDialogRequest:
     def _tell(self, status: int, reason: str, response: Response | None, now: float) -> None:
         if self._on_final is not None:
             self._on_final(status, reason, response, now)
+
+
+def credentials_of(request: Request) -> tuple[Header, ...]:
+    """What the ACK to its 2xx must repeat (RFC 3261 §13.2.2.4)."""
+    names = ("Authorization", "Proxy-Authorization")
+    return tuple((name, value) for name in names for value in request.headers.get_all(name))

@@ -9,8 +9,8 @@ from gateway.sip.capabilities import CONTENT_TYPE, offer_of
 from gateway.sip.dialog import Dialog
 from gateway.sip.events import ReofferAnswered, ReofferRefused
 from gateway.sip.invite.glare import MAX_ATTEMPTS, glare_wait_s
-from gateway.sip.invite.in_dialog import make_in_dialog
-from gateway.sip.message import Response
+from gateway.sip.invite.in_dialog import credentials_of, make_in_dialog
+from gateway.sip.message import Request, Response
 from gateway.sip.reason import reason_phrase
 from gateway.sip.transaction.table import Client, RequestFailure
 
@@ -40,7 +40,7 @@ class Reinvite:
         self._body = body
         self._is_refresh = is_refresh
         self._attempts = 0
-        self._cseq = 0
+        self._request: Request | None = None
         self._ack: bytes | None = None
         self._client: Client | None = None
 
@@ -55,7 +55,7 @@ class Reinvite:
         headers = self._call.session_timer.request_headers()
         request = make_in_dialog(context, self._dialog, "INVITE", headers=headers, body=self._body)
         self._attempts += 1
-        self._cseq = request.cseq.number
+        self._request = request
         self._ack = None
         self.is_in_progress = True
         context.deadlines.set((self._call.id, "reinvite"), now + context.ring_limit_s)
@@ -81,6 +81,10 @@ class Reinvite:
     def receive_response(self, response: Response, now: float) -> None:
         """A response to the INVITE; each 2xx is acknowledged, however often it comes."""
         if response.status < 200:
+            return
+        request = self._request if self._attempts < MAX_ATTEMPTS and self._is_wanted else None
+        if request is not None and self._dialog.answers_challenge(request, response):
+            self.start(now)
             return
         self._call.peer.note(response)
         if response.status < 300:
@@ -150,10 +154,13 @@ class Reinvite:
         self._finish()
 
     def _send_ack(self, body: bytes = b"") -> None:
+        if self._request is None:
+            return
         context = self._context
-        headers = (CONTENT_TYPE,) if body else ()
+        headers = (*credentials_of(self._request), *((CONTENT_TYPE,) if body else ()))
+        number = self._request.cseq.number
         ack = self._dialog.make_request(
-            "ACK", context.ids.branch(), context.identity, cseq=self._cseq, headers=headers, body=body
+            "ACK", context.ids.branch(), context.identity, cseq=number, headers=headers, body=body
         )
         self._ack = ack.to_bytes()
         context.send(self._dialog.flow, self._ack)

@@ -100,7 +100,6 @@ class InviteUac:
     def start(self, call: Call, now: float) -> None:
         """Send the first INVITE."""
         self._call = call
-        call.digest = self._digest
         limit_s = self._invitation.ring_timeout_s or self._context.ring_limit_s
         self._context.deadlines.set((call.id, "limit"), now + limit_s)
         self._send(now)
@@ -121,7 +120,15 @@ class InviteUac:
 
     def _attempt_at(self, flow: Flow) -> InviteAttempt:
         request = self._make_invite(flow)
-        return InviteAttempt(self._context, self, request, flow, tcp_above=self._invitation.tries_tcp_above)
+        return InviteAttempt(
+            self._context,
+            self,
+            request,
+            flow,
+            tcp_above=self._invitation.tries_tcp_above,
+            contact_user=self.contact_user,
+            digest=self._digest,
+        )
 
     @property
     def _has_another_hop(self) -> bool:
@@ -182,7 +189,7 @@ class InviteUac:
             return
         for timer in self.TIMERS:
             self._context.deadlines.clear((self._call.id, timer))
-        dialog.contact_user = self.contact_user
+        self._note_accepted(response)
         self._call.established(dialog, response, now)
         self._context.tell(CallAnswered(self._call.id, response.body, response.headers))
 
@@ -192,6 +199,7 @@ class InviteUac:
             return
         if response.status in (401, 407) and self._answer_challenge(response, now):
             return
+        self._note_accepted(response)
         if response.status == 422 and self._try_longer_interval(response, now):
             return
         if response.status == 503:
@@ -257,6 +265,10 @@ class InviteUac:
         self._attempt = self._attempt_at(self._attempt.flow)
         self._attempt.start(self._call, now)
         return True
+
+    def _note_accepted(self, response: Response) -> None:
+        if self._digest is not None and response.status not in (401, 407):
+            self._digest.accepted(response)
 
     def _try_next_hop(self, now: float) -> bool:
         if not self._has_another_hop:

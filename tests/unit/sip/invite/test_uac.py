@@ -779,3 +779,72 @@ def test_a_response_from_elsewhere_is_not_taken_for_a_request_over_a_connection(
     assert bench.ua.stats.stray_responses == 2
     bench.feed(ringing, Flow("tcp", TCP.local, (TCP.remote[0], 5060), connection=4))
     assert len(bench.take_events()) == 1, "the same host may have opened a connection of its own"
+
+
+def talking_after_a_challenge() -> tuple[UserAgentBench, str]:
+    bench, first, call = placed_over(UDP, credentials=CREDENTIALS)
+    bench.feed(challenge(first, 407, nonce="n1"))
+    bench.feed(callee(last_invite(bench), 200, "callee", ANSWER))
+    bench.take_events()
+    return bench, call
+
+
+def test_requests_in_the_call_bring_the_credentials_with_them() -> None:
+    bench, call = talking_after_a_challenge()
+    bench.ua.reoffer(call, OFFER, bench.now)
+    (again,) = bench.drain()
+    value = again.headers.get("Proxy-Authorization") or ""
+    assert "nc=00000002" in value
+    assert 'nonce="n1"' in value
+    (ack,) = bench.feed(respond(again, 200, headers=[CONTACT, SDP], body=ANSWER))  # type: ignore[arg-type]
+    assert ack.headers.get("Proxy-Authorization") == value
+
+
+def test_a_re_invite_whose_nonce_is_stale_is_sent_once_more() -> None:
+    bench, call = talking_after_a_challenge()
+    bench.ua.reoffer(call, OFFER, bench.now)
+    (again,) = bench.drain()
+    assert isinstance(again, Request)
+    _, renewed = bench.feed(challenge(again, 407, nonce="n2", extra=", stale=true"))
+    assert isinstance(renewed, Request)
+    assert 'nonce="n2"' in (renewed.headers.get("Proxy-Authorization") or "")
+    assert renewed.cseq.number == again.cseq.number + 1
+    (ack,) = bench.feed(respond(renewed, 200, headers=[CONTACT, SDP], body=ANSWER))
+    assert ack.cseq.number == renewed.cseq.number
+
+
+def test_a_challenged_bye_is_sent_once_more_and_the_call_is_over_whatever_comes() -> None:
+    bench, call = talking_after_a_challenge()
+    bench.ua.hang_up(call, bench.now)
+    (bye,) = bench.drain()
+    assert isinstance(bye, Request)
+    (again,) = bench.feed(challenge(bye, 407, nonce="n2", extra=", stale=true"))
+    assert isinstance(again, Request)
+    assert (again.method, again.cseq.number) == ("BYE", bye.cseq.number + 1)
+    assert 'nonce="n2"' in (again.headers.get("Proxy-Authorization") or "")
+    assert bench.feed(challenge(again, 407, nonce="n3")) == [], "refused: nothing more to say"
+    assert bench.take_events() == [CallEnded(call, EndCause.HUNG_UP)]
+    assert_nothing_is_left(bench)
+
+
+def test_without_credentials_a_challenged_bye_ends_the_call() -> None:
+    bench, sent, call = placed()
+    bench.feed(callee(sent, 200, "callee", ANSWER))
+    bench.ua.hang_up(call, bench.now)
+    (bye,) = bench.drain()
+    assert isinstance(bye, Request)
+    assert bench.feed(challenge(bye)) == []
+    assert_nothing_is_left(bench)
+
+
+def test_an_info_that_is_challenged_is_sent_once_more() -> None:
+    bench, call = talking_after_a_challenge()
+    bench.ua.info(call, "application/dtmf-relay", b"Signal=1", bench.now)
+    (info,) = bench.drain()
+    assert isinstance(info, Request)
+    (again,) = bench.feed(challenge(info, 407, nonce="n2", extra=", stale=true"))
+    assert isinstance(again, Request)
+    assert (again.method, again.body) == ("INFO", b"Signal=1")
+    assert again.cseq.number == info.cseq.number + 1
+    bench.feed(respond(again, 200))
+    assert bench.ua.calls == 1
