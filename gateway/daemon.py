@@ -135,6 +135,7 @@ class Gateway:
             calls=self.directory.calls,
             capacity=self.directory.capacity,
             media_address=addresses.media,
+            vouch=self.directory.door.vouch,
             logger=self._log,
         )
         self._stack.push_async_callback(dialer.close)

@@ -11,7 +11,7 @@ from gateway.base.clock import utc_now
 from gateway.base.ids import IdSource
 from gateway.call.call import CallParts
 from gateway.call.conversation import Conversation
-from gateway.call.identity import CallDirection, CallIdentity, CallLimits
+from gateway.call.identity import CallDirection, CallHeaders, CallIdentity, CallLimits
 from gateway.call.inbound import InboundCall
 from gateway.call.journal import EventSink, Journal
 from gateway.call.legs import Signalling
@@ -24,6 +24,7 @@ from gateway.call.profile import RouteDecision, personalise, profile_of, session
 from gateway.call.provider import InworldLeg
 from gateway.call.records import CallRecords
 from gateway.call.uplink import Uplink
+from gateway.call.variables import placed_variables, with_defaults
 from gateway.call.wiring import CallTable, Wiring
 from gateway.inworld.connection import RealtimeConnection
 from gateway.inworld.endpoint import Endpoint
@@ -33,6 +34,7 @@ from gateway.media.engine import MediaEngine
 from gateway.media.port import MediaPort
 from gateway.observability.metrics import Metrics
 from gateway.settings.schema import AgentSettings, Settings
+from gateway.settings.templates import render_headers
 from gateway.sip.events import CallOffered
 from gateway.sip.flow import Flow
 
@@ -104,6 +106,8 @@ class CallAssembly:
     ) -> InboundCall:
         """A call ready to ``begin``. Raises SdpError with its status, or CapacityError when no port is free."""
         assert decision.agent is not None
+        agent = self._settings.agents[decision.agent]
+        variables = with_defaults(caller.variables, agent.variables)
         identity = CallIdentity(
             call_id=self._new_id(),
             caller=caller.caller,
@@ -114,10 +118,11 @@ class CallAssembly:
             sip_call_id=caller.sip_call_id,
             source=event.flow.remote[0],
             account=decision.account,
-            variables=caller.variables,
+            variables=variables,
+            headers=self._headers_of(decision.trunk, variables),
             tried=decision.tried,
         )
-        agent = personalise(self._settings.agents[identity.agent], identity.variables)
+        agent = personalise(agent, variables)
         address = self._media_address(event.flow, offered_address(event.offer))
         negotiator = self._negotiator(address, event.flow.remote[0])
         negotiator.choose_codec(event.offer)
@@ -136,6 +141,8 @@ class CallAssembly:
 
     def outbound(self, order: CallOrder, *, trunk: str, caller: str, now: float, calls: CallTable) -> OutboundCall:
         """A call ready to ``begin``; nothing has been said to anybody. Raises CapacityError or SettingsError."""
+        agent = self._settings.agents[order.agent]
+        variables = with_defaults(placed_variables(order, trunk=trunk, caller=caller), agent.variables)
         identity = CallIdentity(
             call_id=self._new_id(),
             caller=caller,
@@ -144,12 +151,12 @@ class CallAssembly:
             agent=order.agent,
             rule="order",
             direction=CallDirection.OUTBOUND,
-            variables=order.variables,
+            variables=variables,
+            headers=self._headers_of(trunk, variables),
             metadata=order.metadata,
         )
-        agent = self._settings.agents[order.agent]
         agent = agent.model_copy(update={"session": merge(agent.session, order.session)})
-        agent = personalise(agent, identity.variables)
+        agent = personalise(agent, variables)
         wiring = Wiring(self._clock, calls)
         parts = self._parts(identity, agent, self._negotiator("", ""), wiring, now)
         call = OutboundCall(identity, parts, limits=self._limits_of(agent, order), on_end=wiring.ended)
@@ -221,6 +228,16 @@ class CallAssembly:
         self._records.open(identity, utc_now())
         self._legs.add(leg)
         return CallParts(self._signalling, Line(port, negotiator, uplink), leg, protocol, conversation, journal)
+
+    def _headers_of(self, trunk: str, variables: Mapping[str, str]) -> CallHeaders:
+        settings = self._settings.trunks.get(trunk)
+        if settings is None:
+            return CallHeaders()
+        answer, refer, bye = (
+            render_headers(templates, variables)
+            for templates in (settings.headers.answer, settings.headers.refer, settings.headers.bye)
+        )
+        return CallHeaders(answer, refer, bye)
 
     def _limits_of(self, agent: AgentSettings, order: CallOrder | None = None) -> CallLimits:
         asked = order.max_duration_s if order is not None else None

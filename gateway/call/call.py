@@ -304,7 +304,7 @@ class Call(abc.ABC):
         if self.sip_call is None:
             return
         if self.is_answered:
-            self._signalling.hang_up(self.sip_call, [sip_cause(reason).reason_header()])
+            self._signalling.hang_up(self.sip_call, [sip_cause(reason).reason_header(), *self.identity.headers.bye])
         else:
             self._take_back(reason)
 

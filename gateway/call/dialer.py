@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from gateway.call.live_calls import LiveCalls
 from gateway.call.order import CallOrder
 from gateway.call.outbound import OutboundCall
 from gateway.call.termination import EndReason, sip_cause
+from gateway.call.variables import placed_variables, with_defaults
 from gateway.observability.logs import Logger
 from gateway.settings.schema import Settings
 from gateway.settings.templates import clean_value, render, render_headers
@@ -93,6 +94,7 @@ class Dialer:
         calls: LiveCalls,
         capacity: Capacity,
         media_address: Callable[[Flow], str],
+        vouch: Callable[[str, str, Iterable[str]], None],
         logger: Logger,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -103,6 +105,7 @@ class Dialer:
         self._calls = calls
         self._capacity = capacity
         self._media_address = media_address
+        self._vouch = vouch
         self._logger = logger
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -183,6 +186,7 @@ class Dialer:
 
     def _invite(self, call: OutboundCall, invitation: Invitation) -> None:
         hop = invitation.hops[0]
+        self._let_in(call, invitation.hops)
 
         def place() -> str:
             offer = call.offer(self._media_address(hop), hop.remote[0])
@@ -206,25 +210,28 @@ class Dialer:
             if found is None:
                 self._signalling.give_up(event.call)
             else:
+                self._let_in(call, found.hops)
                 self._signalling.redirect(
                     event.call, found.request_uri, found.hops, contact=found.contact, route=found.route
                 )
 
         self._calls.run(call, step)
 
+    def _let_in(self, call: OutboundCall, hops: Sequence[Flow]) -> None:
+        """Whoever is called may say something within the call, also from an address that no trunk lists."""
+        self._vouch(call.identity.call_id, call.identity.trunk, [hop.remote[0] for hop in hops])
+
     def _headers(self, order: CallOrder, trunk: str) -> tuple[tuple[str, str], ...]:
         """The trunk's templates, then the order's own headers: the order's word counts where both name one."""
         settings = self._settings.trunks.get(trunk)
-        variables = self.variables_of(order, trunk)
+        caller = order.from_user or (settings and (settings.from_user or settings.username)) or ""
+        agent = self._settings.agents.get(order.agent)
+        variables = placed_variables(order, trunk=trunk, caller=caller)
+        variables = with_defaults(variables, agent.variables if agent is not None else {})
         own = tuple((name, clean_value(render(text, variables))) for name, text in order.headers)
         named = {name.lower() for name, _ in own}
         templates = render_headers(settings.headers.invite, variables) if settings is not None else ()
         return (*(pair for pair in templates if pair[0].lower() not in named), *(pair for pair in own if pair[1]))
-
-    @staticmethod
-    def variables_of(order: CallOrder, trunk: str) -> dict[str, str]:
-        """What ``{{name}}`` stands for: what every call has, and what the order brought."""
-        return {"caller": order.from_user or "", "callee": order.to, "trunk": trunk, **order.variables}
 
 
 def _reason_of(error: OutboundRefused) -> EndReason:

@@ -82,6 +82,7 @@ class CallDirectory:
         self.dialer: Dialer | None = None
         """Places calls; without one, nobody can order any."""
         self.door = Door(settings, key=key, is_in_call=self.calls.has_source, tell=self._note_ban)
+        self.calls.on_ended = lambda call: self.door.withdraw(call.identity.call_id)
         self.is_draining = False
 
     def attach(self, signalling: Signalling, assembly: CallAssembly) -> None:

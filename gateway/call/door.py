@@ -65,8 +65,8 @@ class Door:
         self._invites = RateLimits(settings.protection.invites_per_second)
         self._bans = Bans(_ban_rule(settings), tell)
         self._trunk_rates: dict[str, tuple[float, TokenBucket]] = {}
-        self._vouched: dict[str, tuple[str, frozenset[str]]] = {}
-        self._vouched_hosts: dict[str, str] = {}
+        self._vouched: dict[str, frozenset[str]] = {}
+        self._vouchers: dict[str, dict[str, str]] = {}
         self._unconfirmed: dict[str, str] = {}
         self._unconfirmed_of: Counter[str] = Counter()
         self.apply(settings)
@@ -103,21 +103,28 @@ class Door:
     def vouch(self, holder: str, trunk: str, hosts: Iterable[str]) -> None:
         """From now on, until ``withdraw``, these IP addresses are the trunk's: we have registered there, or are calling
         there. ``trunk`` "" lets them be heard, and no more. ``holder`` names the call or registration."""
-        self._vouched[holder] = (trunk, frozenset(hosts))
-        self._index_vouched()
+        self.withdraw(holder)
+        self._vouched[holder] = frozenset(hosts)
+        for host in self._vouched[holder]:
+            self._vouchers.setdefault(host, {})[holder] = trunk
 
     def withdraw(self, holder: str) -> None:
         """The call or registration is over."""
-        if self._vouched.pop(holder, None) is not None:
-            self._index_vouched()
+        for host in self._vouched.pop(holder, ()):
+            vouchers = self._vouchers[host]
+            del vouchers[holder]
+            if not vouchers:
+                del self._vouchers[host]
 
     def trunk_of(self, host: str) -> str | None:
         """The trunk that this source belongs to by its address, "" when it is only to be heard; None for others."""
         trunk = self._trunks.find(host)
         if trunk is not None:
             return trunk
-        vouched = self._vouched_hosts.get(host)
-        return vouched if vouched in self._settings.trunks or vouched is None else ""
+        vouchers = self._vouchers.get(host)
+        if vouchers is None:
+            return None
+        return next((trunk for trunk in vouchers.values() if trunk in self._settings.trunks), "")
 
     # The questions
 
@@ -248,12 +255,6 @@ class Door:
             return None if found is None else found[1]
 
         return password
-
-    def _index_vouched(self) -> None:
-        self._vouched_hosts = {}
-        for trunk, hosts in self._vouched.values():
-            for host in hosts:
-                self._vouched_hosts[host] = trunk or self._vouched_hosts.get(host, "")
 
 
 def _users(settings: Settings) -> dict[str, dict[str, tuple[Allow, Secret]]]:

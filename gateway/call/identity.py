@@ -29,6 +29,15 @@ class CallLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class CallHeaders:
+    """Headers of the trunk's templates, filled for one call."""
+
+    answer: tuple[tuple[str, str], ...] = ()
+    refer: tuple[tuple[str, str], ...] = ()
+    bye: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CallIdentity:
     """Who calls whom, and what the settings made of it."""
 
@@ -50,5 +59,7 @@ class CallIdentity:
     """The routes that were looked at, each with why it did not fit; the last one fits."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """What the agent's instructions and the header templates may name."""
+    headers: CallHeaders = CallHeaders()
+    """What goes out with the answer, a transfer and the hang-up."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """Whatever who placed the call wants to find again; never interpreted."""

@@ -100,7 +100,7 @@ class InboundCall(Call):
         body = self._line.offer() if self._offer is None else self._line.answer(self._offer, now)
         self.state = move(self.state, CallState.ANSWERING)
         self._answer_due = None
-        self._signalling.answer(self.sip_call, body)
+        self._signalling.answer(self.sip_call, body, self.identity.headers.answer)
         self._off_hook(now)
         self._line.expect_proof(now)
         self._journal.record(EventName.CALL_ANSWERED, now, codec=self._line.codec, setup_s=round(now - self._began, 3))

@@ -28,6 +28,8 @@ class LiveCalls:
         self._deadlines: Deadlines[str] = Deadlines()
         self._timer: asyncio.TimerHandle | None = None
         self._armed_at: float | None = None
+        self.on_ended: Callable[[Call], None] = lambda call: None
+        """Called once for each call, when it has let go of everything."""
 
     def add(self, call: Call) -> None:
         """A call that begins."""
@@ -51,6 +53,7 @@ class LiveCalls:
         self._metrics.calls_live.set(len(self._by_id))
         if call.end_reason is not None:
             self._metrics.calls_ended.labels(reason=call.end_reason.value).inc()
+        self.on_ended(call)
 
     def __len__(self) -> int:
         return len(self._by_id)

@@ -40,17 +40,13 @@ def route_call(settings: Settings, facts: CallFacts) -> RouteDecision:
 
 
 def personalise(agent: AgentSettings, variables: Mapping[str, str]) -> AgentSettings:
-    """The agent of one call: ``{{name}}`` in its instructions and greeting replaced.
-
-    A variable that the call does not have, or has empty, counts as ``agent.variables`` say, else it is empty.
-    """
-    values = {**agent.variables, **{name: value for name, value in variables.items() if value}}
+    """The agent of one call: ``{{name}}`` in its instructions and greeting replaced; unknown ones are empty."""
     session, greeting = agent.session, agent.greeting
     instructions = session.get("instructions")
     if isinstance(instructions, str):
-        session = {**session, "instructions": render(instructions, values)}
+        session = {**session, "instructions": render(instructions, variables)}
     if greeting is not None:
-        texts = {key: render(text, values) for key, text in greeting if isinstance(text, str)}
+        texts = {key: render(text, variables) for key, text in greeting if isinstance(text, str)}
         greeting = greeting.model_copy(update=texts)
     return agent.model_copy(update={"session": session, "greeting": greeting})
 

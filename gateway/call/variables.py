@@ -6,15 +6,17 @@ reading: nothing in it proves anything, except that a trunk answers for the iden
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 
+from gateway.call.order import CallOrder
 from gateway.settings.match import CallFacts
-from gateway.settings.templates import clean_value
+from gateway.settings.templates import CALL_VARIABLES, clean_value
 from gateway.sip.address import Address
 from gateway.sip.admission import Allow
 from gateway.sip.grammar import SipParseError
 from gateway.sip.message import Request
-from gateway.sip.uri import SipUri, TelUri, Uri
+from gateway.sip.uri import SipUri, TelUri, Uri, parse_uri
 
 MAX_HISTORY = 10
 """Numbers of History-Info that are told."""
@@ -40,6 +42,20 @@ def call_variables(request: Request, admission: Allow, named: Mapping[str, str])
     }
     found |= {name: request.headers.get(header) or "" for name, header in named.items()}
     return {name: clean_value(value) for name, value in found.items()}
+
+
+def placed_variables(order: CallOrder, *, trunk: str, caller: str) -> dict[str, str]:
+    """The same for a call that we place: what the order brought, beside what every call has."""
+    callee = order.to
+    with contextlib.suppress(SipParseError):
+        callee = user_of(parse_uri(order.to)) or callee
+    found = {**dict.fromkeys(CALL_VARIABLES, ""), "caller": caller, "callee": callee, "trunk": trunk, **order.variables}
+    return {name: clean_value(value) for name, value in found.items()}
+
+
+def with_defaults(variables: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:
+    """``variables``, where an agent's own value counts for what the call did not bring, or brought empty."""
+    return {**variables, **{name: value for name, value in defaults.items() if not variables.get(name)}}
 
 
 def facts_of(request: Request, admission: Allow) -> CallFacts:

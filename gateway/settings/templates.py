@@ -41,7 +41,7 @@ _KEPT_BY_THE_STACK = frozenset(
         "Accept Accept-Contact Accept-Encoding Accept-Language Allow Allow-Events Authentication-Info Authorization "
         "Call-ID Contact Content-Disposition Content-Encoding Content-Language Content-Length Content-Type CSeq Event "
         "Expires From Max-Forwards MIME-Version Min-Expires Min-SE Path Proxy-Authenticate Proxy-Authorization "
-        "Proxy-Require RAck Record-Route Refer-To Replaces Require Retry-After Route RSeq Server Service-Route "
+        "Proxy-Require RAck Reason Record-Route Refer-To Replaces Require Retry-After Route RSeq Server Service-Route "
         "Session-Expires SIP-ETag SIP-If-Match Subscription-State Supported To Unsupported User-Agent Via "
         "WWW-Authenticate"
     ).split()

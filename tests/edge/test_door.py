@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import structlog
 
-from gateway.base.ids import IdSource
-from gateway.base.redact import Secret
-from gateway.sip.digest import Credentials, DigestClient
-from gateway.sip.message import Request, Response, parse_message
 from tests.support.sip_peer import ack_for, invite, request
+from tests.support.sip_socket import SipSocket
 from tests.support.stage import Stage
 
 SETTINGS: dict[str, Any] = {
@@ -23,50 +19,6 @@ SETTINGS: dict[str, Any] = {
     "routes": [{"account": "1001", "agent": "demo"}, {"trunk": "demo", "agent": "demo"}],
     "protection": {"ban": {"failures": 3, "for_s": 1}, "requests_per_second": 200},
 }
-
-
-class Stranger:
-    """A socket on an address that belongs to no trunk."""
-
-    def __init__(self, stage: Stage, host: str) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((host, 0))
-        self._socket.setblocking(False)
-        url = stage.gateway.sip.listening[0]
-        self._gateway = (url.host, url.port)
-        self.host = host
-
-    def close(self) -> None:
-        self._socket.close()
-
-    async def ask(self, sent: Request, within_s: float = 0.3) -> Response | None:
-        """Sends it and answers with the first final response, or None."""
-        via = sent.headers.get("Via") or ""
-        name, port = self._socket.getsockname()
-        sent.headers.set("Via", via.replace("198.51.100.7:5060", f"{name}:{port}") + ";rport")
-        self._socket.sendto(sent.to_bytes(), self._gateway)
-        try:
-            async with asyncio.timeout(within_s):
-                while True:
-                    data = await asyncio.get_running_loop().sock_recv(self._socket, 4096)
-                    message = parse_message(data)
-                    if isinstance(message, Response) and message.status >= 200:
-                        return message
-        except TimeoutError:
-            return None
-
-    async def prove(self, password: str, method: str = "INVITE", **changes: Any) -> tuple[Request, Response | None]:
-        """Asks, and once more with credentials."""
-        make = invite if method == "INVITE" else lambda **given: request(method, **given)
-        asked = await self.ask(make(**changes))
-        assert asked is not None
-        assert asked.status == 401, asked
-        digest = DigestClient(Credentials("1001", Secret(password)), IdSource())
-        sent = make(**changes)
-        headers = digest.answer(asked, method, sent.uri, sent.body)
-        assert headers is not None
-        sent = make(**changes, headers=headers)
-        return sent, await self.ask(sent, 5)
 
 
 @pytest.fixture
@@ -81,7 +33,7 @@ def bans(stage: Stage, change: str) -> float:
 
 
 async def test_a_phone_calls_from_anywhere_with_its_password(stage: Stage) -> None:
-    phone = Stranger(stage, "127.77.7.1")
+    phone = SipSocket(stage, "127.77.7.1")
     try:
         sent, answer = await phone.prove("right", uri="sip:desk@gw")
         assert answer is not None
@@ -99,7 +51,7 @@ async def test_a_phone_calls_from_anywhere_with_its_password(stage: Stage) -> No
 
 
 async def test_guessing_ends_in_silence_and_is_told_everywhere(stage: Stage) -> None:
-    guesser, other = Stranger(stage, "127.77.7.2"), Stranger(stage, "127.77.7.3")
+    guesser, other = SipSocket(stage, "127.77.7.2"), SipSocket(stage, "127.77.7.3")
     try:
         with structlog.testing.capture_logs() as lines:
             for number in range(3):
@@ -126,7 +78,7 @@ async def test_guessing_ends_in_silence_and_is_told_everywhere(stage: Stage) -> 
 
 
 async def test_a_scanner_hears_nothing_and_is_counted(stage: Stage) -> None:
-    scanner = Stranger(stage, "127.77.7.4")
+    scanner = SipSocket(stage, "127.77.7.4")
     try:
         assert await scanner.ask(request("OPTIONS", headers=[("User-Agent", "friendly-scanner")])) is None
         assert await scanner.ask(invite(uri="sip:900972592277524@gw")) is None
@@ -137,12 +89,12 @@ async def test_a_scanner_hears_nothing_and_is_counted(stage: Stage) -> None:
 
 
 async def test_a_flood_is_not_read_and_the_trunk_goes_on_undisturbed(stage: Stage) -> None:
-    flooder = Stranger(stage, "127.77.7.5")
+    flooder = SipSocket(stage, "127.77.7.5")
     try:
         url = stage.gateway.sip.listening[0]
         data = request("REGISTER").to_bytes()
         for _ in range(600):
-            flooder._socket.sendto(data, (url.host, url.port))
+            flooder.socket.sendto(data, (url.host, url.port))
         await stage.dial()
         assert stage.refusals("protection.requests_per_second") > 100
         assert stage.gateway.sip.user_agent.stats.requests_challenged <= 300
@@ -151,7 +103,7 @@ async def test_a_flood_is_not_read_and_the_trunk_goes_on_undisturbed(stage: Stag
 
 
 async def test_a_trunk_that_calls_too_often_is_told_when_to_come_again(stage: Stage) -> None:
-    trunk = Stranger(stage, "127.0.0.1")
+    trunk = SipSocket(stage, "127.0.0.1")
     try:
         replies = [await trunk.ask(invite(call_id=f"busy-{number}"), 3) for number in range(4)]
         refused = [reply for reply in replies if reply is not None and reply.status == 503]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.call.variables import call_variables, facts_of, user_of
+from gateway.call.order import CallOrder
+from gateway.call.variables import call_variables, facts_of, placed_variables, user_of, with_defaults
 from gateway.settings.templates import CALL_VARIABLES, MAX_VALUE_CHARACTERS
 from gateway.sip.admission import Allow
 from gateway.sip.headers import Headers
@@ -98,3 +99,17 @@ def test_facts_for_routes() -> None:
 )
 def test_users_of_uris(uri: str, user: str) -> None:
     assert user_of(parse_uri(uri)) == user
+
+
+def test_variables_of_a_call_that_we_place() -> None:
+    order = CallOrder("sip:+15550100@carrier.example", "desk", variables={"campaign": "spring\r\nVia: x"})
+    found = placed_variables(order, trunk="carrier", caller="+15550199")
+    assert (found["caller"], found["callee"], found["trunk"]) == ("+15550199", "+15550100", "carrier")
+    assert (found["campaign"], found["caller_name"]) == ("spring  Via: x", "")
+    assert placed_variables(CallOrder("1001", "desk"), trunk="", caller="")["callee"] == "1001"
+
+
+def test_an_agents_own_values_count_where_the_call_brought_none() -> None:
+    given = {"caller_name": "", "campaign": "spring"}
+    defaults = {"caller_name": "stranger", "campaign": "none", "office": "Springfield"}
+    assert with_defaults(given, defaults) == {"caller_name": "stranger", "campaign": "spring", "office": "Springfield"}
