@@ -30,7 +30,6 @@ from gateway.sip.registration import (
     RegistrationConfig,
     RegistrationFailed,
     RegistrationState,
-    RegistrationStatus,
     Resolve,
     SendRegister,
     Unregistered,
@@ -102,12 +101,11 @@ class _Trunk:
 @dataclass(slots=True)
 class Callbacks:
     """What the rest of the node wants to know. ``vouch`` and ``withdraw`` are the door's: calls of a registrar that we
-    have registered at come from its addresses. ``keep`` gets the flows that are to be kept open, all of them."""
+    have registered at come from its addresses. ``share`` gets the flows that calls shall reach us over, all of them."""
 
     vouch: Callable[[str, str, Iterable[str]], None] = lambda holder, trunk, hosts: None
     withdraw: Callable[[str], None] = lambda holder: None
-    keep: Callable[[Collection[Flow]], None] = lambda flows: None
-    watch: Callable[[Iterable[Flow]], None] = lambda flows: None
+    share: Callable[[Collection[Flow]], None] = lambda flows: None
 
 
 @dataclass(slots=True)
@@ -123,6 +121,8 @@ class Registrations:
     node: str = "gateway"
     callbacks: Callbacks = field(default_factory=Callbacks)
     clock: Callable[[], float] = time.monotonic
+    flows: frozenset[Flow] = frozenset()
+    """The flows that we are registered over."""
     _trunks: dict[str, _Trunk] = field(default_factory=dict)
     _leaving: list[_Trunk] = field(default_factory=list)
     _waiting: dict[str, TrunkSettings] = field(default_factory=dict)
@@ -327,15 +327,15 @@ class Registrations:
             trunk.registration.request_failed(RequestFailure.FLOW, self.clock())
 
     def _share_flows(self) -> None:
-        """The flows that calls shall reach us over are watched, and kept open where the far end plays along."""
-        standing = [
-            trunk.registration.status
-            for trunk in self._trunks.values()
-            if trunk.registration.status.registered_until is not None
-        ]
-        flows = {status.flow: status for status in standing if status.flow is not None}
-        self.callbacks.watch(flows)
-        self.callbacks.keep({flow for flow, status in flows.items() if _wants_pings(flow, status)})
+        """The flows that calls shall reach us over are watched and kept open."""
+        flows = frozenset(
+            status.flow
+            for status in (trunk.registration.status for trunk in self._trunks.values())
+            if status.flow is not None and status.registered_until is not None
+        )
+        if flows != self.flows:
+            self.flows = flows
+            self.callbacks.share(flows)
 
     def _arm(self) -> None:
         if self._timer is not None:
@@ -393,12 +393,6 @@ def _credentials(settings: TrunkSettings) -> Credentials | None:
 
 def _holder(trunk: str) -> str:
     return f"registration of {trunk}"
-
-
-def _wants_pings(flow: Flow, status: RegistrationStatus) -> bool:
-    """Over UDP a ping costs nothing and keeps a NAT open; over a connection only a registrar that keeps flows answers
-    it (RFC 5626 §4.4), and any other would seem dead."""
-    return flow.transport == "udp" or status.flow_timer_s is not None
 
 
 def _shown(trunk: _Trunk, now: float) -> TrunkRegistration:

@@ -71,7 +71,7 @@ async def test_a_gateway_registers_at_a_gateway_and_takes_it_back(transport: str
                 NodeEvents([seen.append]),
                 Metrics(),
                 IdSource(),
-                callbacks=Callbacks(watch=ours.user_agent.watch),
+                callbacks=Callbacks(share=ours.user_agent.watch),
             )
             handlers.append(registrations)
             settings = TrunkSettings.model_validate(

@@ -41,8 +41,7 @@ class Node:
         self.hops: list[Flow] | Exception = [HOP]
         self.metrics = Metrics()
         self.vouched: dict[str, tuple[str, list[str]]] = {}
-        self.kept: set[Flow] = set()
-        self.watched: list[Flow] = []
+        self.shared: list[set[Flow]] = []
         self.is_full = False
         self.registrations = Registrations(
             self,
@@ -51,18 +50,15 @@ class Node:
             NodeEvents([self.seen.append]),
             self.metrics,
             IdSource(1),
-            callbacks=Callbacks(self.vouch, lambda holder: self.vouched.pop(holder, None), self.keep, self.watch),
+            callbacks=Callbacks(self.vouch, lambda holder: self.vouched.pop(holder, None), self.share),
             clock=lambda: self.now,
         )
 
     def vouch(self, holder: str, trunk: str, hosts: Iterable[str]) -> None:
         self.vouched[holder] = (trunk, list(hosts))
 
-    def keep(self, flows: Iterable[Flow]) -> None:
-        self.kept = set(flows)
-
-    def watch(self, flows: Iterable[Flow]) -> None:
-        self.watched = list(flows)
+    def share(self, flows: Iterable[Flow]) -> None:
+        self.shared.append(set(flows))
 
     async def find_hops(self, name: str, settings: TrunkSettings, uri: SipUri) -> list[Flow]:
         if isinstance(self.hops, Exception):
@@ -129,8 +125,7 @@ async def test_a_trunk_registers_and_is_shown(node: Node) -> None:
     assert node.registrations.registered == 1
     assert node.metrics.registry.get_sample_value("gateway_trunk_registered", {"trunk": "carrier"}) == 1
     assert node.vouched == {"registration of carrier": ("carrier", ["203.0.113.1"])}
-    assert node.watched == [HOP]
-    assert node.kept == {HOP}
+    assert node.shared == [{HOP}]
 
 
 async def test_nothing_secret_is_shown_or_told(node: Node) -> None:
@@ -195,21 +190,13 @@ async def test_a_timer_refreshes(node: Node) -> None:
 async def test_a_lost_connection_is_told_and_registered_over_anew(node: Node) -> None:
     node.hops = [TCP_HOP]
     await node.registered()
-    assert node.kept == set(), "this registrar has not said that it answers pings"
     node.now += 100
     node.registrations.handle_sip_event(FlowFailed(TCP_HOP))
     await node.settle()
     assert node.names() == ["trunk.registered", "trunk.unregistered"]
     assert node.vouched == {}
+    assert node.shared == [{TCP_HOP}, set()]
     assert len(node.sent) == 2
-
-
-async def test_a_registrar_that_keeps_flows_is_pinged(node: Node) -> None:
-    node.hops = [TCP_HOP]
-    node.registrations.apply({"carrier": trunk()})
-    await node.settle()
-    node.respond(200, headers=[("Flow-Timer", "120"), ("Require", "outbound")])
-    assert node.kept == {TCP_HOP}
 
 
 async def test_a_trunk_that_is_gone_is_taken_back_and_an_unchanged_one_left_alone(node: Node) -> None:
