@@ -30,8 +30,10 @@ from gateway.inworld.endpoint import Endpoint as ProviderEndpoint
 from gateway.media.engine import MediaEngine
 from gateway.observability.logs import get_logger
 from gateway.observability.metrics import Metrics
+from gateway.observability.node_events import NodeEvents, NodeEventSink, log_node_event
 from gateway.settings.load import load_settings
 from gateway.settings.schema import Settings
+from gateway.sip.events import Event
 from gateway.sip.flow import default_port
 from gateway.sip.grammar import format_host_port
 from gateway.sip.transport.endpoint import Endpoint
@@ -39,8 +41,10 @@ from gateway.sip.transport.listen_url import ListenUrl
 from gateway.sip.transport.local_address import LocalAddresses
 from gateway.sip.transport.resolver import Resolver
 from gateway.sip.user_agent import UserAgent, UserAgentConfig
+from gateway.trunks.accounts import Accounts
 from gateway.trunks.certificates import Certificates, certificate_findings
 from gateway.trunks.outbound import OutboundTrunks
+from gateway.trunks.registrations import Callbacks, Registrations
 
 DRAIN_LIMIT_S = 3.0
 """How long the ends of calls (BYE and its 200, provider sockets) may take at shutdown."""
@@ -53,13 +57,22 @@ _EMULATOR_KEY = "emulator"
 class Gateway:
     """One node. ``start`` raises OSError or GatewayError with what to do; after ``stop`` nothing of it is left."""
 
-    def __init__(self, settings: Settings, *, sinks: Sequence[EventSink] = (), ids: IdSource | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        sinks: Sequence[EventSink] = (),
+        node_sinks: Sequence[NodeEventSink] = (),
+        ids: IdSource | None = None,
+    ) -> None:
         self.settings = settings
         self.metrics = Metrics()
         self.records = CallRecords()
         self._sinks: tuple[EventSink, ...] = (log_event, MeteredEvents(self.metrics), *sinks)
         self._ids = ids or IdSource()
         self._log = get_logger(node=settings.node.name)
+        self._node_events = NodeEvents([log_node_event, *node_sinks])
+        self._serves_no_accounts = not settings.accounts
         self._stack = contextlib.AsyncExitStack()
 
     async def start(self) -> None:
@@ -83,11 +96,13 @@ class Gateway:
             settings, metrics=self.metrics, logger=self._log, key=self._ids.token(32).encode()
         )
         self._stack.callback(self.directory.close)
+        self.accounts = Accounts(settings.accounts, self.directory.door.digest, self._node_events)
         timer = settings.sip.session_timer
         config = UserAgentConfig(
             advertise=addresses.signalling,
             admit=self.directory.door.admit,
             hears=self.directory.door.hears,
+            registrar=self.accounts.registrar if settings.accounts else None,
             user_agent=f"inworld-sip-gateway/{__version__}",
             session_expires_s=timer.interval_s if timer is not None else 0,
             min_se_s=timer.minimum_s if timer is not None else 0,
@@ -95,7 +110,7 @@ class Gateway:
         self.sip = Endpoint(
             UserAgent(config, self._ids),
             [str(address) for address in settings.sip.listen],
-            on_event=self.directory.handle_sip_event,
+            on_event=self._handle_sip_event,
             tls=self._certificates.contexts,
         )
         self.assembly = CallAssembly(
@@ -114,6 +129,8 @@ class Gateway:
         with _naming("sip.listen", ", ".join(map(str, settings.sip.listen))):
             await self.sip.start()
         self._stack.push_async_callback(self.sip.stop)
+        self._stack.push_async_callback(self.registrations.stop)
+        self.registrations.apply(settings.trunks)
         await self._start_control()
         self._watch_tables()
         self._tell_of_certificates()
@@ -125,7 +142,23 @@ class Gateway:
             resolver=self._make_resolver(),
             flow_to=self.sip.flow_to,
             transports=lambda: {"tcp", "tls", *(url.transport for url in self.sip.listening)},
+            contacts=self.accounts.contacts,
+            service_route=self._service_route,
             own_host=lambda flow: addresses.signalling(flow)[0],
+        )
+        self.registrations = Registrations(
+            self.sip,
+            self.trunks.hops,
+            self.sip.user_agent.contact,
+            self._node_events,
+            self.metrics,
+            self._ids,
+            node=self.settings.node.name,
+            callbacks=Callbacks(
+                vouch=self.directory.door.vouch,
+                withdraw=self.directory.door.withdraw,
+                share=self.sip.user_agent.watch,
+            ),
         )
         dialer = self._dialer = self.directory.dialer = Dialer(
             self.settings,
@@ -145,6 +178,13 @@ class Gateway:
             records=self.records,
             is_draining=lambda: self.directory.is_draining,
         )
+
+    def _service_route(self, trunk: str) -> tuple[str, ...]:
+        return self.registrations.service_route(trunk)
+
+    def _handle_sip_event(self, event: Event) -> None:
+        if not (self.registrations.handle_sip_event(event) or self.accounts.handle_sip_event(event)):
+            self.directory.handle_sip_event(event)
 
     def _make_resolver(self) -> Resolver:
         dns = self.settings.sip.dns
@@ -188,6 +228,11 @@ class Gateway:
         watched = {
             "gateway_sip_transactions_live": ("SIP transactions", lambda: agent.transactions),
             "gateway_sip_bans_live": ("Bans in force", lambda: self.directory.door.banned),
+            "gateway_account_contacts": ("Phones registered here", lambda: len(self.accounts.registrar)),
+            "gateway_accounts_registered": (
+                "Accounts with a registered phone",
+                lambda: self.accounts.registrar.accounts_registered,
+            ),
             "gateway_sip_dialogs_live": ("SIP dialogs", lambda: agent.dialogs),
             "gateway_media_ports_open": ("RTP port pairs in use", lambda: self.media.open_ports),
             "gateway_provider_sessions_open": ("Provider sessions", lambda: self.assembly.sessions_open),
@@ -231,6 +276,9 @@ class Gateway:
         if settings.inworld.uses_embedded_emulator != self.settings.inworld.uses_embedded_emulator:
             settings = settings.model_copy(update={"inworld": self.settings.inworld})
             fixed.append("inworld.api_key")
+        if settings.accounts and self._serves_no_accounts:
+            settings = settings.model_copy(update={"accounts": {}})
+            fixed.append("accounts")
         is_real = not settings.inworld.uses_embedded_emulator
         provider = self._real_provider(settings) if is_real else None
         self.settings = settings
@@ -242,6 +290,8 @@ class Gateway:
         self.assembly.apply(settings, provider)
         self._dialer.apply(settings)
         self.trunks.apply(settings.trunks)
+        self.accounts.apply(settings.accounts)
+        self.registrations.apply(settings.trunks)
         self._rest.apply(settings)
         return fixed
 
@@ -251,7 +301,7 @@ class Gateway:
         self.sip.user_agent.draining = True
         self.directory.end_all(EndReason.SHUTDOWN)
         try:
-            await self._wait_for_goodbyes(DRAIN_LIMIT_S)
+            await asyncio.gather(self._wait_for_goodbyes(DRAIN_LIMIT_S), self.registrations.stop())
             await self.assembly.wait_released(DRAIN_LIMIT_S)
         finally:
             await self._stack.aclose()

@@ -58,15 +58,19 @@ class NodeEvents:
                 self.failed_sinks += 1
 
 
-_TROUBLE = {NodeEventName.TRUNK_REGISTRATION_FAILED, NodeEventName.TRUNK_UNREGISTERED}
-
-
 def log_node_event(event: NodeEvent) -> None:
     """Writes one event; the line's name is the event's. Refreshes, which are many, at debug level."""
     logger = get_logger()
-    if event.name in _TROUBLE:
+    if _is_trouble(event):
         logger.warning(event.name.value, **event.details)
     elif event.details.get("refresh"):
         logger.debug(event.name.value, **event.details)
     else:
         logger.info(event.name.value, **event.details)
+
+
+def _is_trouble(event: NodeEvent) -> bool:
+    """Calls do not find us, though nobody said that they should not."""
+    if event.name is NodeEventName.TRUNK_UNREGISTERED:
+        return bool(event.details.get("cause") != "removed")
+    return event.name is NodeEventName.TRUNK_REGISTRATION_FAILED

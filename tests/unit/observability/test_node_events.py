@@ -33,8 +33,12 @@ def test_what_an_operator_should_look_at_is_a_warning_and_refreshes_are_not_in_t
     events.record(NodeEventName.TRUNK_REGISTERED, trunk="carrier", refresh=False)
     events.record(NodeEventName.TRUNK_REGISTERED, trunk="carrier", refresh=True)
     events.record(NodeEventName.TRUNK_REGISTRATION_FAILED, trunk="carrier", rule="timeout")
+    events.record(NodeEventName.TRUNK_UNREGISTERED, trunk="carrier", cause="expired")
+    events.record(NodeEventName.TRUNK_UNREGISTERED, trunk="carrier", cause="removed")
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     assert [(line["event"], line["level"]) for line in lines] == [
         ("trunk.registered", "info"),
         ("trunk.registration_failed", "warning"),
+        ("trunk.unregistered", "warning"),
+        ("trunk.unregistered", "info"),
     ]

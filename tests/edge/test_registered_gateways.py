@@ -1,0 +1,96 @@
+"""Two whole gateways: one is an account of the other, is called there, and is gone when it stops."""
+
+from __future__ import annotations
+
+from gateway.daemon import Gateway
+from gateway.observability.node_events import NodeEvent
+from tests.support.stage import settings_with
+from tests.support.waiting import until
+
+NOWHERE = "ws://127.0.0.1:9"
+"""No provider: nobody is called here."""
+
+ACCOUNTS = {"acme": {"password": "right"}, "1001": {"password": "other"}}
+
+
+def office(seen: list[NodeEvent]) -> Gateway:
+    settings = settings_with(NOWHERE, accounts=ACCOUNTS, node={"name": "office", "max_calls": 5})
+    return Gateway(settings, node_sinks=[seen.append])
+
+
+def branch(seen: list[NodeEvent], port: int, **trunk: object) -> Gateway:
+    carrier = {"targets": [f"sip:127.0.0.1:{port}"], "username": "acme", "password": "right", "register": True}
+    settings = settings_with(NOWHERE, trunks={"carrier": carrier | trunk}, node={"name": "branch", "max_calls": 5})
+    return Gateway(settings, node_sinks=[seen.append])
+
+
+def names(seen: list[NodeEvent]) -> list[str]:
+    return [event.name.value for event in seen]
+
+
+async def test_a_gateway_registers_at_another_is_measured_and_takes_it_back_when_it_stops() -> None:
+    at_office: list[NodeEvent] = []
+    at_branch: list[NodeEvent] = []
+    first = office(at_office)
+    await first.start()
+    try:
+        second = branch(at_branch, first.sip.port("udp"))
+        await second.start()
+        try:
+            await until(lambda: second.registrations.registered == 1)
+            assert names(at_office) == ["account.registered"]
+            assert at_office[0].details["account"] == "acme"
+            assert [contact.account for contact in first.accounts.status()] == ["acme"]
+            assert 'gateway_trunk_registered{trunk="carrier"} 1.0' in second.metrics.render().decode()
+            assert "gateway_account_contacts 1.0" in first.metrics.render().decode()
+            assert first.trunks.choose("acme") == "account:acme"
+            assert second.directory.door.trunk_of("127.0.0.1") == "carrier", "calls from there are the trunk's"
+            invitation = await first.trunks.invitation("account:acme", "acme", body=b"v=0")
+            assert invitation.hops == (first.accounts.registrar.contacts("acme", 0.0)[0].flow,)
+        finally:
+            await second.stop()
+        assert names(at_branch) == ["trunk.registered", "trunk.unregistered"]
+        assert names(at_office) == ["account.registered", "account.unregistered"]
+        assert len(first.accounts.registrar) == 0
+    finally:
+        await first.stop()
+
+
+async def test_a_wrong_password_is_told_with_the_reply_and_a_reload_puts_it_right() -> None:
+    at_branch: list[NodeEvent] = []
+    first = office([])
+    await first.start()
+    second = branch(at_branch, first.sip.port("udp"), password="wrong")
+    await second.start()
+    try:
+        await until(lambda: bool(at_branch))
+        (event,) = at_branch
+        assert event.name.value == "trunk.registration_failed"
+        assert (event.details["rule"], event.details["status"]) == ("refused", 403)
+        assert event.details["retry_in_s"] >= 1800
+        trunk = second.settings.trunks["carrier"].model_copy(
+            update={"password": first.settings.accounts["acme"].password}
+        )
+        second.reload(second.settings.model_copy(update={"trunks": {"carrier": trunk}}))
+        await until(lambda: second.registrations.registered == 1)
+    finally:
+        await second.stop()
+        await first.stop()
+
+
+async def test_accounts_that_come_with_a_reload_need_a_restart_when_there_were_none_and_others_do_not() -> None:
+    gateway = office([])
+    await gateway.start()
+    try:
+        fewer = {name: account for name, account in gateway.settings.accounts.items() if name == "1001"}
+        assert gateway.reload(gateway.settings.model_copy(update={"accounts": fewer})) == []
+        assert gateway.accounts.contacts("acme") is None
+    finally:
+        await gateway.stop()
+    bare = Gateway(settings_with(NOWHERE, node={"name": "office", "max_calls": 5}))
+    await bare.start()
+    try:
+        assert bare.reload(bare.settings.model_copy(update={"accounts": fewer})) == ["accounts"]
+        assert not bare.settings.accounts
+    finally:
+        await bare.stop()
