@@ -123,7 +123,18 @@ def test_a_number_pattern_allows_no_strangers_server() -> None:
     assert rule_of(lambda: anything.choose("sip:+15550100@evil.example")) == "trunks.allow_destinations"
     partner = outbound(trunks={"partner": {**CARRIER, "allow_destinations": ["sip:*@b.example"]}})
     assert partner.choose("sip:bob@B.example") == "partner"
-    assert invite(partner, "sip:bob@b.example", "partner").request_uri == "sip:bob@b.example"
+    made = invite(partner, "sip:bob@b.example", "partner")
+    assert made.request_uri == "sip:bob@b.example"
+    assert made.credentials is None, "a partner is shown no answer made with the trunk's password"
+
+
+def test_a_pattern_for_addresses_fits_no_name() -> None:
+    patterns = ["sip:*@10.*", "sip:*@192.0.2.*", "sip:*@2001:db8:*", "sip:*@10.mobile.example"]
+    trunks = outbound(trunks={"lan": {**CARRIER, "allow_destinations": patterns}})
+    for host in ("10.0.0.5", "192.0.2.9", "[2001:db8::1]", "10.mobile.example"):
+        assert trunks.choose(f"sip:bob@{host}:5070") == "lan"
+    for host in ("10.evil.example", "192.0.2.evil.example", "192.0.20.1"):
+        assert rule_of(lambda host=host: trunks.choose(f"sip:bob@{host}")) == "trunks.allow_destinations"  # type: ignore[misc]
 
 
 # What the INVITE says
