@@ -134,6 +134,7 @@ def test_the_phone_holds_and_resumes(
 def test_the_phone_is_called(start: RunGateway, phone: StartPhone, authority: Authority, transport: str) -> None:
     telephone = phone("PCMU")
     trunk = {"targets": [telephone.at(transport)], "allow_destinations": [USER], "tls": {"ca": str(authority.ca)}}
+    trunk["accept_from"] = ["127.0.0.1/32"]  # where the connections that baresip opens come from
     gateway = start(
         {"greeting": {"tone": {"hz": 440, "ms": 1500}}, "turns": [{"echo": True}]},
         authority=authority,
@@ -146,7 +147,7 @@ def test_the_phone_is_called(start: RunGateway, phone: StartPhone, authority: Au
     time.sleep(1)
     telephone.hang_up()
     session = gateway.only_session()
-    assert gateway.rest.wait_for(call, "ended")["end_reason"] == "callee_hung_up"
+    assert gateway.rest.wait_for(call, "ended")["end_reason"] == "caller_hung_up"
     telephone.stop()
     expect_tone(telephone.heard(), 440, at_least_s=1.3)
     expect_recording(session.caller_samples(), PHRASE, likeness=0.97)
