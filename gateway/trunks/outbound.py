@@ -245,12 +245,8 @@ class OutboundTrunks:
             name = settings.tls.server_name or hop.server_name
             is_secure = hop.transport in ("tls", "wss")
             try:
-                flow = self._flow_to(
-                    hop.remote,
-                    hop.transport,
-                    server_name=name if is_secure else "",
-                    profile=trunk if is_secure else "",
-                )
+                # The profile over UDP and TCP too: by it the trunk is told the address that is advertised to it.
+                flow = self._flow_to(hop.remote, hop.transport, server_name=name if is_secure else "", profile=trunk)
             except LocalProtocolError as error:
                 faults.append(str(error))
             else:
