@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.sip.address import Address
 from gateway.sip.digest import DigestClient
@@ -12,7 +13,7 @@ from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError, excerpt
 from gateway.sip.identity import Identity
 from gateway.sip.message import Request, Response, make_request
-from gateway.sip.routing import request_path, without_method
+from gateway.sip.routing import next_hop, request_path, without_method
 from gateway.sip.uri import SipUri
 
 DialogId = tuple[str, str, str]
@@ -160,6 +161,21 @@ class Dialog:
         self._credentials = credentials or ()
         return credentials is not None
 
+    def leave_flow(self) -> bool:
+        """The connection this dialog lived on has failed: what comes next goes to where its path leads (§8.1.2).
+
+        Only an address is followed, and only by the same transport. A private one behind a public peer is what a NAT
+        hides. False: the flow stays, and the endpoint tries where its peer said that it listens.
+        """
+        hop = next_hop(self.target, self.route_set)
+        flow = self.flow
+        if hop is None or hop[0] != flow.transport or flow.is_websocket or not flow.is_reliable:
+            return False
+        if hop[1] == flow.remote or (_is_private(hop[1][0]) and not _is_private(flow.remote[0])):
+            return False
+        self.flow = replace(flow, remote=hop[1], connection=0, fallback=None)
+        return True
+
     def is_out_of_order(self, request: Request) -> bool:
         """RFC 3261 §12.2.2: a number lower than the last is refused with 500.
 
@@ -210,6 +226,10 @@ def _without_nul(message: Request | Response, name: str) -> str:
         return raw
     address = Address.parse(raw)
     return f"<{address.uri}>;tag={address.tag}" if address.tag else f"<{address.uri}>"
+
+
+def _is_private(host: str) -> bool:
+    return ipaddress.ip_address(host).is_private
 
 
 def _contact_or(response: Response, otherwise: str) -> str:

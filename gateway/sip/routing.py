@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.sip.address import Address
-from gateway.sip.flow import Flow, default_port
+from gateway.sip.flow import Flow, SocketAddress, default_port
 from gateway.sip.grammar import SipParseError
 from gateway.sip.message import Request
-from gateway.sip.uri import SipUri
+from gateway.sip.uri import SipUri, parse_uri
 
 
 def stamp_source(request: Request, flow: Flow) -> None:
@@ -74,6 +75,24 @@ def request_path(target: str, route_set: Sequence[str]) -> tuple[str, tuple[str,
     first = Address.parse(route_set[0]).uri
     uri = str(without_method(first)) if isinstance(first, SipUri) else str(first)
     return uri, (*route_set[1:], f"<{target}>")
+
+
+def next_hop(target: str, route_set: Sequence[str]) -> tuple[str, SocketAddress] | None:
+    """Transport and address that RFC 3261 §8.1.2 sends such a request to; None where a name would have to be resolved.
+
+    Without a transport parameter it is UDP, for ``sips:`` TLS (RFC 3263 §4.1 for an IP address).
+    """
+    uri = Address.parse(route_set[0]).uri if route_set else parse_uri(target)
+    if not isinstance(uri, SipUri):
+        return None
+    try:
+        host = str(ipaddress.ip_address(uri.host))
+    except ValueError:
+        return None
+    transport = uri.transport or "udp"
+    if uri.scheme == "sips" and transport in ("udp", "tcp"):
+        transport = "tls"
+    return transport, (host, uri.port or default_port(transport))
 
 
 def is_loose(route: str) -> bool:

@@ -178,6 +178,9 @@ class UserAgent(CallCommands):
     def flow_failed(self, flow: Flow, now: float) -> None:
         """The edge could not deliver what was sent on ``flow``: requests under way there have failed."""
         self.stats.flows_failed += 1
+        for call in list(self._calls.values()):
+            if call.dialog is not None and call.dialog.flow == flow:
+                call.dialog.leave_flow()
         self._table.flow_failed(flow, now)
         self._registrations.flow_failed(flow)
         if flow in self._watched:

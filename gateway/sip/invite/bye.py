@@ -48,6 +48,7 @@ class _Bye(ByeOwner):
         self._dialog = dialog
         self._headers = tuple(headers)
         self._challenges = 0
+        self._has_moved = False
         self._request: Request | None = None
 
     def send(self, now: float) -> None:
@@ -64,6 +65,14 @@ class _Bye(ByeOwner):
             self.send(now)
             return
         super().receive_response(response, now)
+
+    def request_failed(self, failure: RequestFailure, now: float) -> None:
+        """A connection that breaks under a BYE is not the end of it: one more goes the way that is left."""
+        if failure is RequestFailure.FLOW and self._dialog.flow.is_reliable and not self._has_moved:
+            self._has_moved = True
+            self.send(now)
+        else:
+            super().request_failed(failure, now)
 
 
 def send_bye(

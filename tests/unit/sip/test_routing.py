@@ -9,7 +9,7 @@ import pytest
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError
 from gateway.sip.message import Request
-from gateway.sip.routing import refusal_flow, reply_flow, stamp_source
+from gateway.sip.routing import next_hop, refusal_flow, reply_flow, stamp_source
 from tests.support.sip_peer import invite
 
 UDP = Flow("udp", ("192.0.2.1", 5060), ("198.51.100.7", 40123))
@@ -112,3 +112,25 @@ def test_a_refusal_of_a_request_with_an_unreadable_via_goes_to_its_source() -> N
     without.headers.remove("Via")
     with pytest.raises(SipParseError):
         refusal_flow(without, UDP)
+
+
+@pytest.mark.parametrize(
+    ("target", "routes", "expected"),
+    [
+        ("sip:bob@192.0.2.9", [], ("udp", ("192.0.2.9", 5060))),
+        ("sip:bob@192.0.2.9:5070;transport=TCP", [], ("tcp", ("192.0.2.9", 5070))),
+        ("sips:bob@[2001:DB8::9]", [], ("tls", ("2001:db8::9", 5061))),
+        ("sip:bob@192.0.2.9;transport=tls", [], ("tls", ("192.0.2.9", 5061))),
+        ("sip:bob@example.net", [], None),
+        ("tel:+15550100", [], None),
+        (
+            "sip:bob@10.0.0.1",
+            ["<sip:198.51.100.1;lr;transport=tcp>", "<sip:a.example;lr>"],
+            ("tcp", ("198.51.100.1", 5060)),
+        ),
+        ("sip:bob@192.0.2.9", ["<sip:edge.example.net;lr>"], None),
+        ("sip:bob@192.0.2.9", ["<sip:198.51.100.1>"], ("udp", ("198.51.100.1", 5060))),
+    ],
+)
+def test_where_the_rules_send_a_request(target: str, routes: list[str], expected: object) -> None:
+    assert next_hop(target, routes) == expected

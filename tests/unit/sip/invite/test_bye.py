@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.sip.invite.bye import ByeOwner
 from gateway.sip.transaction.table import RequestFailure
-from tests.support.sip_peer import request, respond
+from tests.support.calls import inbound
+from tests.support.sip_peer import TCP, request, respond
 
 
 class Closed:
@@ -37,3 +40,46 @@ def test_a_bye_without_a_call_has_nothing_to_close() -> None:
     owner = ByeOwner()
     owner.receive_response(respond(request("BYE"), 200), 0)
     owner.request_failed(RequestFailure.TIMEOUT, 0)
+
+
+EDGE = ("Record-Route", "<sip:203.0.113.20:5080;lr;transport=tcp>")
+
+
+def test_a_connection_that_breaks_under_a_bye_is_not_the_end_of_it() -> None:
+    talk = inbound(TCP, headers=[EDGE])
+    talk.bench.ua.hang_up(talk.call, talk.bench.now)
+    first = talk.sent()
+    talk.bench.ua.flow_failed(TCP, talk.bench.now)
+    again = talk.sent()
+    assert again.method == "BYE"
+    assert again.cseq.number == first.cseq.number + 1
+    moved = talk.bench.flows[-1]
+    assert (moved.transport, moved.remote, moved.connection) == ("tcp", ("203.0.113.20", 5080), 0)
+    talk.bench.ua.flow_failed(moved, talk.bench.now)
+    assert talk.bench.drain() == []
+    assert talk.bench.ua.calls == 0
+
+
+def test_a_call_whose_connection_is_gone_goes_where_its_path_leads() -> None:
+    talk = inbound(TCP, headers=[EDGE])
+    talk.bench.ua.flow_failed(TCP, talk.bench.now)
+    assert talk.bench.ua.calls == 1
+    talk.bench.ua.ping(talk.call, talk.bench.now)
+    assert talk.sent().headers.get("Route") == "<sip:203.0.113.20:5080;lr;transport=tcp>"
+    assert talk.bench.flows[-1].remote == ("203.0.113.20", 5080)
+
+
+def test_names_other_transports_and_private_addresses_are_not_followed() -> None:
+    for route in (
+        "<sip:edge.example.net;lr;transport=tcp>",
+        "<sip:203.0.113.20;lr>",
+        "<sip:10.0.0.1;lr;transport=tcp>",
+    ):
+        public = replace(TCP, remote=("8.8.4.4", 40001))
+        talk = inbound(public, headers=[("Record-Route", route)])
+        talk.bench.ua.flow_failed(public, talk.bench.now)
+        talk.bench.ua.hang_up(talk.call, talk.bench.now)
+        talk.sent()
+        flow = talk.bench.flows[-1]
+        assert flow == public, "the endpoint tries its fallback"
+        assert flow.fallback is not None
