@@ -55,12 +55,12 @@ class OutboundCall(Call):
         return self._line.offer()
 
     def dial(self, place: Callable[[], str], now: float) -> None:
-        """The address is known: ``place`` sends the INVITE and answers with the user agent's id of the call."""
+        """The address is known: ``place`` sends the INVITE and answers with the user agent's id: its Call-ID."""
         if self.state is not CallState.QUEUED:
             return
         self.sip_call = place()
         self.state = move(self.state, CallState.DIALING)
-        self._journal.record(EventName.CALL_DIALING, now)
+        self._journal.record(EventName.CALL_DIALING, now, sip_call_id=self.sip_call)
 
     def could_not_dial(self, rule: str, why: str, now: float, reason: EndReason = EndReason.ERROR) -> None:
         """No INVITE has left: the name did not resolve, the tables are full, the trunk is gone."""

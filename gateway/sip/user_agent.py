@@ -253,7 +253,7 @@ class UserAgent(CallCommands):
     # Placing calls
 
     def invite(self, invitation: Invitation, now: float) -> str:
-        """Place a call and return its id.
+        """Place a call and return its id, which is its Call-ID.
 
         Raises CapacityError when the tables are full, LocalProtocolError when the invitation is no SIP.
         """

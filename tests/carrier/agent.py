@@ -226,16 +226,52 @@ class Carrier(asyncio.DatagramProtocol):
         """A call to be made, with a leg for its audio."""
         return CarrierCall(self, await self.leg(), callee, **given)
 
-    def reply(self, request: Message, status: int, reason: str = "Whatever", *, headers: Headers = ()) -> None:
-        """A response to a request of the gateway's."""
-        echoed = [(name, value) for name in ("Via", "From", "To", "Call-ID", "CSeq") for value in request.all(name)]
-        self.send(compose(f"SIP/2.0 {status} {reason}", [*echoed, *headers]))
+    async def dialled(self) -> Dialled:
+        """The INVITE of a call that the gateway places to us."""
+        return Dialled(self, await self.leg(), await self.expect("INVITE"))
+
+    def reply(
+        self,
+        request: Message,
+        status: int,
+        reason: str = "Whatever",
+        *,
+        headers: Headers = (),
+        body: str = "",
+        tag: str = "",
+    ) -> None:
+        """A response to a request of the gateway's; ``tag`` goes into its To."""
+        names = ("Via", "Record-Route", "From", "To", "Call-ID", "CSeq")
+        echoed = [(name, value) for name in names for value in request.all(name)]
+        if tag:
+            echoed = [(name, f"{value};tag={tag}" if name == "To" else value) for name, value in echoed]
+        described = [("Content-Type", "application/sdp")] if body else []
+        self.send(compose(f"SIP/2.0 {status} {reason}", [*echoed, *headers, *described], body))
 
 
 def compose(start: str, fields: Headers, body: str = "") -> str:
     """A message with the length its body has."""
     lines = [start, *(f"{name}: {value}" for name, value in fields), f"Content-Length: {len(body.encode())}", "", body]
     return "\r\n".join(lines)
+
+
+def describe(
+    address: str, port: int, direction: str | None = "sendrecv", *, formats: str = "0 101", version: int = 1
+) -> str:
+    """A session description with one stream."""
+    lines = [
+        "v=0",
+        f"o=carrier 77 {version} IN IP4 {address}",
+        "s=-",
+        f"c=IN IP4 {address}",
+        "t=0 0",
+        f"m=audio {port} RTP/AVP {formats}",
+        *(["a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-15"] if "101" in formats else []),
+        *(["a=rtpmap:18 G729/8000"] if "18" in formats.split() else []),
+        "a=ptime:20",
+        *([f"a={direction}"] if direction else []),
+    ]
+    return "".join(f"{line}\r\n" for line in lines)
 
 
 @dataclass
@@ -262,8 +298,6 @@ class CarrierCall:
         self.target = f"sip:{self.callee}@{host}:{port}"
         self.contact = self.contact or f"sip:{self.caller}@{self.carrier.address}:{self.carrier.port}"
 
-    # --- descriptions ------------------------------------------------------------------------------------------
-
     def offer(
         self,
         direction: str | None = "sendrecv",
@@ -272,23 +306,10 @@ class CarrierCall:
         address: str | None = None,
         port: int | None = None,
         version: int = 1,
-        ptime: int = 20,
     ) -> str:
-        """A session description of the carrier's."""
+        """A session description of the carrier's; by default one that names its leg."""
         where = address or self.carrier.address
-        lines = [
-            "v=0",
-            f"o=carrier 77 {version} IN IP4 {self.carrier.address}",
-            "s=-",
-            f"c=IN IP4 {where}",
-            "t=0 0",
-            f"m=audio {self.leg.port if port is None else port} RTP/AVP {formats}",
-            *(["a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-15"] if "101" in formats else []),
-            *(["a=rtpmap:18 G729/8000"] if "18" in formats.split() else []),
-            f"a=ptime:{ptime}",
-            *([f"a={direction}"] if direction else []),
-        ]
-        return "".join(f"{line}\r\n" for line in lines)
+        return describe(where, self.leg.port if port is None else port, direction, formats=formats, version=version)
 
     # --- messages ----------------------------------------------------------------------------------------------
 
@@ -372,3 +393,67 @@ class CarrierCall:
         """BYE and its 200."""
         self.carrier.send(self.request("BYE"))
         return await self.carrier.expect(200, of="BYE")
+
+
+@dataclass
+class Dialled:
+    """A call from the gateway to the carrier: what may be done with its INVITE, and within its dialog."""
+
+    carrier: Carrier
+    leg: RtpLeg
+    invite: Message
+    tag: str = field(default_factory=lambda: secrets.token_hex(4))
+    cseq: int = 5000
+
+    def contact(self, branch: str = "") -> tuple[str, str]:
+        """Where we want requests; ``branch`` tells several phones behind one carrier apart."""
+        return "Contact", f"<sip:phone{branch}@{self.carrier.address}:{self.carrier.port}>"
+
+    def description(self, direction: str = "sendrecv", *, version: int = 1) -> str:
+        """Our end of the audio."""
+        return describe(self.carrier.address, self.leg.port, direction, version=version)
+
+    def ring(self, status: int = 180, *, branch: str = "", body: str = "", headers: Headers = ()) -> None:
+        """A provisional response in the dialog of one phone."""
+        fields = [self.contact(branch), *headers]
+        self.carrier.reply(self.invite, status, "Progress", headers=fields, body=body, tag=self.tag + branch)
+
+    def accept(self, *, branch: str = "", headers: Headers = ()) -> None:
+        """200 from one phone."""
+        fields = [self.contact(branch), *headers]
+        self.carrier.reply(self.invite, 200, "OK", headers=fields, body=self.description(), tag=self.tag + branch)
+
+    def refuse(self, status: int, reason: str, *, headers: Headers = ()) -> None:
+        """A final no."""
+        self.carrier.reply(self.invite, status, reason, headers=headers, tag=self.tag)
+
+    async def pick_up(self, *, headers: Headers = ()) -> Message:
+        """200, its ACK, and audio both ways."""
+        self.accept(headers=headers)
+        ack = await self.carrier.expect("ACK")
+        self.leg.talk_to(self.invite.rtp_target)
+        return ack
+
+    def request(self, method: str, body: str = "", *, headers: Headers = ()) -> str:
+        """A request of ours within the dialog."""
+        self.cseq += 1
+        carrier = self.carrier
+        via = f"SIP/2.0/{carrier.protocol} {carrier.address}:{carrier.port};branch=z9hG4bK{secrets.token_hex(6)};rport"
+        fields = [
+            ("Via", via),
+            ("Max-Forwards", "70"),
+            ("From", f"{self.invite['to']};tag={self.tag}"),
+            ("To", self.invite["from"]),
+            ("Call-ID", self.invite["call-id"]),
+            ("CSeq", f"{self.cseq} {method}"),
+            self.contact(),
+            *([("Content-Type", "application/sdp")] if body else []),
+            *headers,
+        ]
+        target = self.invite["contact"].strip("<>").partition(">")[0]
+        return compose(f"{method} {target} SIP/2.0", fields, body)
+
+    async def hang_up(self) -> Message:
+        """BYE and its final response."""
+        self.carrier.send(self.request("BYE"))
+        return await self.carrier.expect_final(self.cseq, "BYE")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from gateway.emulator.scenario import Scenario
-from tests.carrier.agent import Carrier
+from tests.carrier.agent import Carrier, Dialled
+from tests.support.rest import CONTROL, Operator, dialling_trunks
 from tests.support.stage import NOTHING, Stage, leftovers
 from tests.support.waiting import until
 
@@ -51,6 +54,10 @@ class Scene:
         self._closing.push_async_callback(carrier.close)
         return carrier
 
+    async def operator(self) -> Operator:
+        """The REST API of the gateway."""
+        return await self._closing.enter_async_context(Operator(self.stage))
+
     def names(self) -> list[str]:
         """The events of calls so far."""
         return self.stage.names()
@@ -87,3 +94,47 @@ async def scene() -> AsyncIterator[OpenScene]:
         yield open_scene
         for one in opened:
             await one.is_empty()
+
+
+@dataclass
+class Placed:
+    """A call that REST has placed: the scene, the operator, the carrier it goes to, its id and its INVITE."""
+
+    scene: Scene
+    operator: Operator
+    carrier: Carrier
+    id: str
+    dialled: Dialled
+
+    async def view(self) -> dict[str, Any]:
+        """The call as the API shows it."""
+        view: dict[str, Any] = await self.operator.get(f"/v1/calls/{self.id}")
+        return view
+
+    async def reaches(self, state: str) -> dict[str, Any]:
+        """Its view once it is in that state."""
+        async with asyncio.timeout(5):
+            while (view := await self.view())["state"] != state:  # noqa: ASYNC110 - the API is asked, as operators do
+                await asyncio.sleep(0.01)
+        return view
+
+
+PlaceCall = Callable[..., Awaitable[Placed]]
+
+
+@pytest.fixture
+async def place_call(scene: OpenScene) -> AsyncIterator[PlaceCall]:
+    """Opens a scene whose trunk leads to a carrier, and orders a call to +15550199001; ``trunk`` are fields of it."""
+    async with AsyncExitStack() as closing:
+
+        async def place(order: dict[str, Any] | None = None, *, trunk: dict[str, Any] | None = None) -> Placed:
+            carrier = await Carrier.over_udp(("127.0.0.1", 0))
+            closing.push_async_callback(carrier.close)
+            fields = {"targets": [f"sip:127.0.0.1:{carrier.port}"], "allow_destinations": ["*"], "options_s": 0}
+            opened = await scene(trunks=dialling_trunks(**{**fields, **(trunk or {})}), control=CONTROL)
+            carrier.gateway = opened.sip()
+            operator = await opened.operator()
+            call = await operator.call("+15550199001", **(order or {}))
+            return Placed(opened, operator, carrier, call["id"], await carrier.dialled())
+
+        yield place

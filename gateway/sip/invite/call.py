@@ -112,8 +112,8 @@ class Call:
 
     @classmethod
     def outbound(cls, context: CallContext, inviting: InviteUac, now: float) -> Call:
-        """A call of ours; its INVITE leaves at once."""
-        call = cls(context, context.ids.token(), CallState.INVITING, inviting.local_tag)
+        """A call of ours, named after its Call-ID; its INVITE leaves at once."""
+        call = cls(context, inviting.call_id, CallState.INVITING, inviting.local_tag)
         call.inviting = inviting
         context.stats.calls_placed += 1
         inviting.start(call, now)

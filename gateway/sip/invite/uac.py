@@ -64,7 +64,8 @@ class InviteUac:
         self._invitation = invitation
         self._from = str(Address.parse(invitation.from_).with_params(tag=self.local_tag))
         self._to = str(Address.parse(invitation.to))
-        self._call_id = context.ids.call_id()
+        self.call_id = context.ids.call_id()
+        """Call-ID of all its INVITEs, redirected and challenged ones too (RFC 3261 §8.1.3.4, §22.2)."""
         self._cseq = context.ids.bits(_FIRST_CSEQ_BITS) + 1
         self._uri = invitation.request_uri
         self._route = invitation.route
@@ -143,7 +144,7 @@ class InviteUac:
             *(("Route", route) for route in routes),
             ("From", self._from),
             ("To", self._to),
-            ("Call-ID", self._call_id),
+            ("Call-ID", self.call_id),
             ("CSeq", f"{self._cseq} INVITE"),
             ("Contact", context.identity.contact(flow, user=self.contact_user, is_sips=self._uri.startswith("sips:"))),
             context.capabilities.allow,

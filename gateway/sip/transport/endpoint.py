@@ -152,7 +152,8 @@ class Endpoint(EndpointCommands):
     # Commands of the call layer (see UserAgent)
 
     def invite(self, invitation: Invitation) -> str:
-        """Place a call over hops that are flows of ``flow_to``; returns its id before any event of it is told."""
+        """Place a call over hops that are flows of ``flow_to``; returns its id, which is its Call-ID, before any event
+        of it is told."""
         for flow in invitation.hops:
             if flow.transport == "udp" and self._udp_of(flow) is None:
                 raise CapacityError(f"no UDP listener at {flow.local}")

@@ -35,6 +35,14 @@ def ringing(rig: CallRig, seconds: float = 1.0) -> CallRig:
     return rig
 
 
+def test_the_call_id_that_carriers_ask_for_is_told_as_soon_as_the_invite_has_left() -> None:
+    rig = outbound()
+    rig.begin()
+    assert "sip_call_id" not in rig.events[-1].details
+    dial(rig)
+    assert rig.last(EventName.CALL_DIALING).details == {"sip_call_id": rig.call.sip_call}
+
+
 def ended(rig: CallRig) -> EndReason | None:
     assert rig.ended == [rig.call]
     assert rig.media.is_closed

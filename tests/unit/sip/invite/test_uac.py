@@ -57,7 +57,8 @@ def assert_nothing_is_left(bench: UserAgentBench) -> None:
 
 
 def test_the_invite_has_what_rfc_3261_wants() -> None:
-    bench, sent, _ = placed(TCP, headers=(("X-Campaign", "spring"),))
+    bench, sent, call = placed(TCP, headers=(("X-Campaign", "spring"),))
+    assert sent.call_id == call
     assert sent.method == "INVITE"
     assert sent.uri == "sip:bob@example.net"
     assert sent.headers.get("To") == "<sip:bob@example.net>"
