@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from gateway.base.clock import utc_now
 from gateway.base.ids import IdSource
-from gateway.call.call import CallParts
 from gateway.call.conversation import Conversation
+from gateway.call.core import CallParts
 from gateway.call.identity import CallDirection, CallHeaders, CallIdentity, CallLimits
 from gateway.call.inbound import InboundCall
 from gateway.call.journal import EventSink, Journal

@@ -1,46 +1,31 @@
 """One telephone call, whoever dialled: it owns the state and the three legs, and nothing outlives it.
 
 A call is driven from outside by facts (a SIP event, a provider event, a digit, a deadline), each with ``now``. It does
-no I/O of its own: its legs do. After each fact whoever drove it reads ``next_deadline()``. How a call comes to be
-answered is its direction's own: ``inbound`` and ``outbound``.
+no I/O of its own: its legs do. After each fact whoever drove it reads ``next_deadline()``. Here is what may happen
+while it lasts; how it comes to be answered is its direction's own (``inbound``, ``outbound``), the rest is ``core``.
 """
 
 from __future__ import annotations
 
-import abc
-import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from gateway.base.clock import earliest
 from gateway.base.errors import LocalProtocolError, RemoteProtocolError
-from gateway.call.conversation import Conversation
+from gateway.call.core import CallCore, CallParts
 from gateway.call.identity import CallIdentity, CallLimits
-from gateway.call.journal import EventName, Journal
-from gateway.call.legs import ProviderLeg, Signalling
-from gateway.call.line import Line
-from gateway.call.sip_reply import SipReply
+from gateway.call.journal import EventName
+from gateway.call.keypad import KeySources
+from gateway.call.legs import HeaderList
 from gateway.call.states import CallState, move
-from gateway.call.termination import EndReason, sip_cause
-from gateway.inworld.protocol import RealtimeProtocol
-from gateway.inworld.protocol_events import AudioReceived, ProviderFault, RealtimeEvent, SessionClosed, SessionReady
+from gateway.call.termination import EndReason
+from gateway.call.transfer import TRANSFER_LIMIT_S, Transfer, TransferOutcome
 
-_MEDIA_CHECK_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class CallParts:
-    """What a call is made of."""
-
-    signalling: Signalling
-    line: Line
-    provider: ProviderLeg
-    protocol: RealtimeProtocol
-    conversation: Conversation
-    journal: Journal
+REFER_NOT_FOLLOWED = "refer_not_followed"
+"""The rule by which a REFER of the far end is declined."""
+HELD_PING_S = 30.0
+"""How often a far end on hold, from which no audio is expected, is asked whether it still has the call."""
 
 
-class Call(abc.ABC):
+class Call(CallCore):
     """See the module. ``on_end`` is called once, when every leg has been told to go."""
 
     def __init__(
@@ -52,63 +37,14 @@ class Call(abc.ABC):
         state: CallState,
         on_end: Callable[[Call], None],
     ) -> None:
-        self.identity = identity
-        self.state = state
-        self.sip_call: str | None = None
-        """The user agent's id of the call; None until there is one."""
-        self.end_reason: EndReason | None = None
-        self._limits = limits
-        self._parts = parts
-        self._signalling = parts.signalling
-        self._line = parts.line
-        self._provider = parts.provider
-        self._protocol = parts.protocol
-        self._conversation = parts.conversation
-        self._journal = parts.journal
+        super().__init__(identity, parts, limits=limits, state=state)
         self._on_end = on_end
-        self._began = 0.0
-        self._answered_at: float | None = None
-        self._media_check: float | None = None
-        self._resumed_at = 0.0
-        self._is_session_ready = False
-        self._retry_after_s: int | None = None
-        self._awaits_answer_to: str | None = None
+        self._ping_due: float | None = None
+        self._keys = KeySources()
+        self._transfer: Transfer | None = None
 
-    @property
-    def is_ended(self) -> bool:
-        """Nothing moves any more."""
-        return self.state is CallState.ENDED
-
-    @property
-    def is_answered(self) -> bool:
-        """The telephone is, or was, off the hook."""
-        return self._answered_at is not None
-
-    # --- what each direction has of its own --------------------------------------------------------------------
-
-    @abc.abstractmethod
-    def begin(self, now: float) -> None:
-        """The call exists: connect the agent, tell the far end."""
-
-    @abc.abstractmethod
-    def _session_ready(self, now: float) -> None:
-        """The agent can speak and listen."""
-
-    @abc.abstractmethod
-    def _agent_spoke(self, now: float) -> None:
-        """Sound of the agent has come."""
-
-    @abc.abstractmethod
-    def _setup_deadline(self) -> float | None:
-        """When something of the way to the answer falls due."""
-
-    @abc.abstractmethod
-    def _handle_setup_timeout(self, now: float) -> None:
-        """That time has come."""
-
-    @abc.abstractmethod
-    def _take_back(self, reason: EndReason) -> None:
-        """Says to the far end that there will be no call."""
+    def _tell_ended(self) -> None:
+        self._on_end(self)
 
     # --- facts of signalling -----------------------------------------------------------------------------------
 
@@ -183,183 +119,118 @@ class Call(abc.ABC):
         self._follow_hold(now)
         self._act(now)
 
-    def _require(self, *states: CallState) -> None:
-        if self.state not in states:
-            wanted = " or ".join(state.value for state in states)
-            raise LocalProtocolError(f"the call is {self.state.value}, not {wanted}")
-
     def _follow_hold(self, now: float) -> None:
         """What was agreed about hold becomes the call's state, once the call is established."""
         if self._line.is_on_hold and self.state is CallState.TALKING:
             self.state = move(self.state, CallState.HELD)
+            self._ping_due = now + HELD_PING_S
             by, how = ("gateway", "sendonly") if self._line.is_held_by_us else ("peer", self._line.hold)
             self._journal.record(EventName.CALL_HELD, now, by=by, how=how)
             self._conversation.hold(now)
         elif not self._line.is_on_hold and self.state is CallState.HELD:
             self.state = move(self.state, CallState.TALKING)
             self._resumed_at = now
+            self._ping_due = None
             self._journal.record(EventName.CALL_RESUMED, now)
             self._conversation.resume(now)
 
-    # --- facts of the provider ---------------------------------------------------------------------------------
+    # --- transfer ----------------------------------------------------------------------------------------------
 
-    def handle_provider_event(self, event: RealtimeEvent, now: float) -> None:
-        """One event of the session. Audio first: nothing else is as frequent."""
-        if self.is_ended:
-            return
-        self._conversation.handle_event(event, now)
-        if isinstance(event, AudioReceived):
-            if self._answered_at is None:
-                self._agent_spoke(now)
-        elif isinstance(event, SessionReady):
-            self._take_session(event, now)
-        elif isinstance(event, SessionClosed):
-            self._journal.record(EventName.PROVIDER_LOST, now, code=event.code, reason=event.reason)
-            self.end(EndReason.PROVIDER_FAILED, now)
-        elif isinstance(event, ProviderFault) and event.is_fatal:
-            self.end(EndReason.PROVIDER_FAILED, now)
+    def transfer(
+        self,
+        target: str,
+        now: float,
+        *,
+        to_call: Call | None = None,
+        headers: HeaderList = (),
+        limit_s: float = TRANSFER_LIMIT_S,
+    ) -> None:
+        """Asks the far end to call ``target`` instead, or to take the place of our side in ``to_call`` (attended).
+
+        The agent is silent meanwhile; it leaves when that has worked and comes back when it has not. Raises
+        LocalProtocolError when the call, or the other one, stands elsewhere.
+        """
+        self._require(CallState.TALKING, CallState.HELD)
+        if self._line.hold:
+            raise LocalProtocolError("the far end holds the call; it hears of no transfer before it has resumed")
+        assert self.sip_call is not None
+        replaces = None
+        if to_call is not None:
+            to_call._require(CallState.TALKING, CallState.HELD)
+            replaces = to_call.sip_call
+        self._signalling.refer(self.sip_call, target, replaces=replaces, headers=headers, limit_s=limit_s)
+        who = target if to_call is None else to_call.identity.call_id
+        self._transfer = Transfer(who, "blind" if to_call is None else "attended")
+        self.state = move(self.state, CallState.TRANSFERRING)
+        self._tell_transfer("requested", now)
+        self._conversation.hold(now)
         self._act(now)
 
-    def provider_refused(self, why: str, now: float, *, retry_after_s: int | None = None) -> None:
-        """The session could not be opened, or not as the call needs it."""
-        if not self.is_ended:
-            self._conversation.note_fault("no_session", why, now)
-            self._retry_after_s = retry_after_s
-            self.end(EndReason.PROVIDER_FAILED, now)
-
-    def _take_session(self, event: SessionReady, now: float) -> None:
-        self._journal.record(
-            EventName.PROVIDER_CONNECTED,
-            now,
-            session=event.session_id,
-            differences=[item.path for item in event.differences],  # values may hold the agent's instructions
-        )
-        if not event.is_format_as_asked:
-            # Native G.711 both ways is all this version speaks (docs/decisions/0004).
-            self.provider_refused(f"it insists on {event.input_format} in, {event.output_format} out", now)
+    def refer_progress(self, status: int, reason: str, now: float, *, is_final: bool) -> None:
+        """The answer to our REFER, or what a NOTIFY says of the call that the far end makes."""
+        transfer = self._transfer
+        if transfer is None or self.is_ended:
             return
-        self._is_session_ready = True
-        self._conversation.begin(now)
-        self._session_ready(now)
+        outcome = transfer.progress(status, is_final=is_final)
+        if is_final or transfer.is_news(status):
+            self._tell_transfer(outcome.value, now, sip_status=status, sip_reason=reason)
+        if outcome is TransferOutcome.SUCCEEDED:
+            # Also after we had taken the call back: whoever was called has answered, so the caller is not ours.
+            self.end(EndReason.TRANSFERRED, now)
+        elif outcome is TransferOutcome.FAILED:
+            self._take_call_back(transfer, now)
+
+    def refer_refused(self, status: int, reason: str, now: float) -> None:
+        """The far end does not transfer."""
+        if self._transfer is not None and not self.is_ended:
+            self._tell_transfer("refused", now, sip_status=status, sip_reason=reason)
+            self._take_call_back(self._transfer, now)
+
+    def referred(self, refer_id: str, target: str, now: float) -> None:
+        """The far end asks us to call somebody: an agent is not sent elsewhere by whoever talks to it."""
+        assert self.sip_call is not None
+        self._signalling.refuse_refer(self.sip_call, refer_id, status=603)
+        self._journal.record(
+            EventName.TRANSFER_PROGRESS, now, state="declined", by="peer", to=target, rule=REFER_NOT_FOLLOWED
+        )
+
+    def _tell_transfer(self, state: str, now: float, **details: object) -> None:
+        assert self._transfer is not None
+        kind, target = self._transfer.kind, self._transfer.target
+        self._journal.record(
+            EventName.TRANSFER_PROGRESS, now, state=state, by="gateway", kind=kind, to=target, **details
+        )
+
+    def _take_call_back(self, transfer: Transfer, now: float) -> None:
+        if self.state is not CallState.TRANSFERRING:
+            return
+        transfer.is_over = True
+        self.state = move(self.state, CallState.TALKING)
+        self._resumed_at = now
+        self._conversation.transfer_failed(now)
+        self._follow_hold(now)
+        self._act(now)
+
+    @property
+    def has_left_by_transfer(self) -> bool:
+        """The far end has taken our REFER: should it hang up, it has gone where it was sent."""
+        return self.state is CallState.TRANSFERRING and self._transfer is not None and self._transfer.was_accepted
 
     # --- facts of the media ------------------------------------------------------------------------------------
 
-    def receive_digit(self, digit: str, now: float) -> None:
-        """A key was pressed."""
-        if not self.is_ended:
+    def receive_digit(self, digit: str, now: float, source: str = "rtp") -> None:
+        """A key was pressed: told in RTP (RFC 4733) or by INFO; by both, it counts once."""
+        if not self.is_ended and self._keys.is_news(digit, source, now):
             self._conversation.receive_digit(digit, now)
             self._act(now)
 
-    # --- time --------------------------------------------------------------------------------------------------
+    # --- is the far end still there? ---------------------------------------------------------------------------
 
-    def next_deadline(self) -> float | None:
-        """The earliest of everything this call waits for."""
-        if self.is_ended:
-            return None
-        return earliest(
-            self._setup_deadline(),
-            self._line.next_deadline(),
-            self._media_check,
-            self._ends_at(),
-            self._conversation.next_deadline(),
-        )
+    def _in_call_deadline(self) -> float | None:
+        return self._ping_due
 
-    def handle_timeout(self, now: float) -> None:
-        """Does what has fallen due."""
-        if not self.is_ended:
-            self._handle_own_timeouts(now)
-        if not self.is_ended:
-            self._conversation.handle_timeout(now)
-            self._act(now)
-
-    def _handle_own_timeouts(self, now: float) -> None:
-        ends_at, setup = self._ends_at(), self._setup_deadline()
-        if ends_at is not None and now >= ends_at:
-            self.end(EndReason.MAX_DURATION, now)
-            return
-        if setup is not None and now >= setup:
-            self._handle_setup_timeout(now)
-        self._line.handle_timeout(now)
-        if self._media_check is not None and now >= self._media_check:
-            self._check_media(now)
-
-    # --- the end -----------------------------------------------------------------------------------------------
-
-    def end(self, reason: EndReason, now: float, *, is_gone: bool = False, reply: SipReply | None = None) -> None:
-        """Ends the call, whatever its state; later ends mean nothing.
-
-        ``is_gone``: the peer has ended it in SIP, with ``reply`` where it said more.
-        """
-        if self.is_ended:
-            return
-        self.state = move(self.state, CallState.ENDED)
-        self.end_reason = reason
-        try:
-            if not is_gone:
-                self._tell_peer(reason)
-        finally:
-            self._release(reason, now, reply or SipReply())
-
-    def _tell_peer(self, reason: EndReason) -> None:
-        if self.sip_call is None:
-            return
-        if self.is_answered:
-            self._signalling.hang_up(self.sip_call, [sip_cause(reason).reason_header(), *self.identity.headers.bye])
-        else:
-            self._take_back(reason)
-
-    def _release(self, reason: EndReason, now: float, reply: SipReply) -> None:
-        """Lets go of every leg, whatever happens to the others: nothing may outlive its call."""
-        with contextlib.ExitStack() as legs:
-            legs.callback(self._on_end, self)
-            legs.callback(self._provider.close)
-            legs.callback(self._protocol.close, now)
-            legs.callback(self._line.close)
-            self._record_end(reason, now, reply)
-
-    def _record_end(self, reason: EndReason, now: float, reply: SipReply) -> None:
-        self._journal.record(
-            EventName.CALL_ENDED,
-            now,
-            reason=reason.value,
-            answered=self.is_answered,
-            duration_s=round(now - self._answered_at, 3) if self._answered_at is not None else 0.0,
-            media=self._line.figures() if self.is_answered else {},
-            provider_faults=dict(self._conversation.provider_faults),
-            **reply.details(),
-        )
-
-    # --- while it lasts ----------------------------------------------------------------------------------------
-
-    def _off_hook(self, now: float) -> None:
-        """The telephone is answered: RTP flows, the agent hears, and the clock of the call runs."""
-        self._answered_at = now
-        self._line.start()
-        self._line.open()
-        self._media_check = now + _MEDIA_CHECK_S
-
-    def _act(self, now: float) -> None:
-        """Carries out what the conversation has decided, and sends what its protocol has to say."""
-        if self.is_ended:
-            return
-        if self._conversation.wants_hang_up:
-            self.end(EndReason.AGENT_HUNG_UP, now)
-            return
-        self._provider.flush()
-
-    def _ends_at(self) -> float | None:
-        if self._answered_at is None or not self._limits.duration_s:
-            return None
-        return self._answered_at + self._limits.duration_s
-
-    def _check_media(self, now: float) -> None:
-        self._media_check = now + _MEDIA_CHECK_S
-        self._line.check(now)
-        if self.state is CallState.HELD or self._answered_at is None:
-            return
-        silence_limit_s = self._limits.media_silence_s
-        silent_s = self._line.silent_for(now, max(self._answered_at, self._resumed_at))
-        if silence_limit_s and silent_s >= silence_limit_s:
-            self.end(EndReason.MEDIA_TIMEOUT, now)
-        elif self._limits.idle_s and self._conversation.idle_for(now) >= self._limits.idle_s:
-            self.end(EndReason.IDLE, now)
+    def _handle_in_call_timeout(self, now: float) -> None:
+        """Who vanishes on hold is noticed by signalling, as audio cannot tell."""
+        self._ping_due = now + HELD_PING_S
+        if self.sip_call is not None:
+            self._signalling.ping(self.sip_call)

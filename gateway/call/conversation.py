@@ -39,6 +39,10 @@ GREETING_LIMIT_S = 5.0
 _DRAIN_MARGIN_S = 0.02
 """One frame: the last one counts as heard when the next would have been due."""
 
+_TRANSFER_FAILED = (
+    "The call could not be transferred: nobody took it. The caller is still with you and has heard nothing meanwhile. "
+    "Say so in one sentence and offer to help."
+)
 _CALLED_OFF = "The caller wants to go on, so the call was not ended. Call hang_up again when the conversation is over."
 
 
@@ -198,6 +202,12 @@ class Conversation:
         if self._owes_response:
             self._owes_response = False
             self._protocol.request_response(now)
+
+    def transfer_failed(self, now: float) -> None:
+        """The caller could not be sent elsewhere: the agent is told, and says so."""
+        self._protocol.add_message("system", _TRANSFER_FAILED)
+        self._owes_response = True
+        self.resume(now)
 
     # --- the agent's voice -------------------------------------------------------------------------------------
 

@@ -1,17 +1,18 @@
-"""What an operator may do with calls, in one place: order, look, hold, resume and end. Transfers are beside it."""
+"""What an operator may do with calls, in one place: order, look, hold, resume, transfer and end."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-from gateway.base.errors import GatewayError
+from gateway.base.errors import GatewayError, LocalProtocolError
 from gateway.call.call import Call
 from gateway.call.capacity import NotTaken
 from gateway.call.dialer import Dialer
 from gateway.call.live_calls import LiveCalls
 from gateway.call.order import CallOrder
 from gateway.call.records import CallRecord, CallRecords
+from gateway.call.refer_target import ReferTargets
 from gateway.call.states import CallState
 from gateway.call.termination import EndReason
 
@@ -33,12 +34,14 @@ class CallDesk:
         dialer: Dialer,
         calls: LiveCalls,
         records: CallRecords,
+        targets: ReferTargets,
         is_draining: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._dialer = dialer
         self._calls = calls
         self.records = records
+        self._targets = targets
         self._is_draining = is_draining
         self._clock = clock
 
@@ -75,6 +78,22 @@ class CallDesk:
     def resume(self, call_id: str) -> CallRecord:
         """Ends our hold. Raises NoSuchCallError, CallOverError, LocalProtocolError."""
         return self.command(call_id, lambda call, now: call.resume(now))
+
+    def transfer(self, call_id: str, *, to: str | None, to_call: str | None) -> CallRecord:
+        """Asks the far end to call ``to``, or to take over from us in ``to_call``; exactly one of the two.
+
+        Raises NoSuchCallError, CallOverError, LocalProtocolError, OutboundRefused.
+        """
+        other = self.live(to_call) if to_call is not None else None
+
+        def step(call: Call, now: float) -> None:
+            if other is call:
+                raise LocalProtocolError("a call cannot be transferred to itself")
+            self._targets.check(call)
+            target = self._targets.uri_for(call, to) if to is not None else ""
+            call.transfer(target, now, to_call=other, headers=call.identity.headers.refer)
+
+        return self.command(call_id, step)
 
     def live(self, call_id: str) -> Call:
         """The call itself. Raises NoSuchCallError or CallOverError."""

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from gateway.base.errors import CapacityError, RemoteProtocolError
 from gateway.call.assembly import CallAssembly, Caller
 from gateway.call.bans import BanChange, BanEvent
-from gateway.call.call import Call
+from gateway.call.call import REFER_NOT_FOLLOWED, Call
 from gateway.call.capacity import Capacity, NotTaken
 from gateway.call.dialer import Dialer
 from gateway.call.door import BANNED, TRUNK_RATE, UNCONFIRMED, UNKNOWN_CALLERS, Door
 from gateway.call.inbound import InboundCall
+from gateway.call.keypad import read_info_digit
 from gateway.call.legs import Signalling
 from gateway.call.live_calls import LiveCalls
 from gateway.call.outbound import OutboundCall
@@ -31,12 +32,16 @@ from gateway.sip.events import (
     CallEnded,
     CallOffered,
     CallRedirected,
+    CallReferred,
     CallRefused,
     CallReoffered,
     CallRinging,
     EndCause,
     Event,
     HopFailed,
+    InfoReceived,
+    ReferProgress,
+    ReferRefused,
     ReofferAnswered,
     ReofferRefused,
     RequestRefused,
@@ -55,6 +60,7 @@ _END_REASONS = {
     EndCause.BYE: EndReason.CALLER_HUNG_UP,
     EndCause.ACK_TIMEOUT: EndReason.ERROR,
     EndCause.RING_LIMIT: EndReason.NO_ANSWER,
+    EndCause.NO_ANSWER: EndReason.NO_ANSWER,
     EndCause.REPLACED: EndReason.TRANSFERRED,
 }
 """How signalling's causes are called here; every other one is an error of the line."""
@@ -132,26 +138,34 @@ class CallDirectory:
                 status = event.status or "silence"
                 self._note_refusal(event.flow, event.rule, method=event.method, status=status)
             case CallConfirmed() | CallCancelled() | CallRinging() | CallAnswered() | CallRefused() | CallEnded():
-                self._note_where_answered(event)
                 self._with(event.call, lambda call: _tell_of_setup_and_end(call, event, now))
             case CallReoffered() | ReofferAnswered() | ReofferRefused():
                 self._with(event.call, lambda call: _tell_of_offers(call, event, now))
+            case ReferProgress() | ReferRefused() | CallReferred():
+                self._with(event.call, lambda call: self._tell_of_transfers(call, event, now))
+            case InfoReceived():
+                digit = read_info_digit(event)
+                if digit is not None:
+                    self._with(event.call, lambda call: call.receive_digit(digit, now, "info"))
             case CallRedirected() | HopFailed():
                 self._choose_other_way(event)
             case _:
                 pass
 
-    def _note_where_answered(self, event: Event) -> None:
-        """Whoever answers a call of ours is heard in it, also where no trunk takes calls from that address."""
-        if isinstance(event, CallAnswered) and event.flow is not None:
-            call = self.calls.of_sip_call(event.call)
-            if call is not None:
-                self.calls.reached(call, event.flow.remote[0])
-
     def _with(self, sip_call: str, step: Callable[[Call], None]) -> None:
         call = self.calls.of_sip_call(sip_call)
         if call is not None:
             self.calls.run(call, step)
+
+    def _tell_of_transfers(self, call: Call, event: ReferProgress | ReferRefused | CallReferred, now: float) -> None:
+        match event:
+            case ReferProgress(status=status, reason=reason, is_final=is_final):
+                call.refer_progress(status, reason, now, is_final=is_final)
+            case ReferRefused(status=status, reason=reason):
+                call.refer_refused(status, reason, now)
+            case CallReferred(refer_id=refer_id, target=target):
+                self._metrics.refusals.labels(rule=REFER_NOT_FOLLOWED).inc()
+                call.referred(refer_id, target, now)
 
     def _choose_other_way(self, event: CallRedirected | HopFailed) -> None:
         if self.dialer is None:
@@ -247,7 +261,9 @@ def _tell_of_setup_and_end(
             call.end(EndReason.CANCELLED, now, is_gone=True)
         case _, CallEnded(cause=cause, headers=headers):
             reply = SipReply.read(None, "", headers or (), cause=cause.value)
-            call.end(_END_REASONS.get(cause, EndReason.ERROR), now, is_gone=True, reply=reply)
+            has_gone_over = call.has_left_by_transfer and cause is EndCause.BYE
+            why = EndReason.TRANSFERRED if has_gone_over else _END_REASONS.get(cause, EndReason.ERROR)
+            call.end(why, now, is_gone=True, reply=reply)
 
 
 def _tell_of_offers(call: Call, event: CallReoffered | ReofferAnswered | ReofferRefused, now: float) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.base.errors import RemoteProtocolError
-from gateway.call.call import Call, CallParts
+from gateway.call.call import Call
+from gateway.call.core import CallParts
 from gateway.call.identity import CallIdentity, CallLimits
 from gateway.call.journal import EventName
 from gateway.call.states import CallState, move

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 
 from gateway.base.clock import earliest
 from gateway.base.errors import RemoteProtocolError
-from gateway.call.call import Call, CallParts
+from gateway.call.call import Call
+from gateway.call.core import CallParts
 from gateway.call.identity import CallIdentity, CallLimits
 from gateway.call.journal import EventName
 from gateway.call.sip_reply import SipReply

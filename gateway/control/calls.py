@@ -15,7 +15,7 @@ from gateway.call.order import CallOrder
 from gateway.call.records import CallRecord
 from gateway.control.auth import Caller, KeyRing, Role, require
 from gateway.control.idempotency import IdempotencyKeys
-from gateway.control.models import CallList, CallRequest, CallView, SipWord
+from gateway.control.models import CallList, CallRequest, CallView, SipWord, TransferRequest
 from gateway.control.problems import Problem, describe
 from gateway.observability.logs import Logger
 from gateway.settings.schema import Settings
@@ -87,6 +87,19 @@ class CallRoutes:
             """CANCEL while it rings, BYE while it lasts. A call that has ended stays as it is."""
             self._find(call_id)
             return self.view(self._desk.end(call_id))
+
+        @router.post(
+            "/{call_id}/transfer",
+            summary="Send the far end elsewhere",
+            status_code=202,
+            dependencies=[as_operator],
+            responses=describe(404, 409, 422),
+        )
+        async def transfer(call_id: str, target: TransferRequest) -> CallView:
+            """The agent is silent until the far end tells how it went: it leaves, or comes back and says so."""
+            if (target.to is None) == (target.to_call is None):
+                raise Problem(422, "transfer_target", "say either to (blind) or to_call (attended)")
+            return self.view(run_command(lambda: self._desk.transfer(call_id, to=target.to, to_call=target.to_call)))
 
         for verb, command in (("hold", self._desk.hold), ("resume", self._desk.resume)):
             self._add_command(router, verb, command, as_operator)

@@ -13,7 +13,17 @@ from gateway.measure.listening import VOICE_DBFS, level_dbfs
 from gateway.sdp.description import parse_description
 from gateway.sdp.offer_answer import LocalMedia, accept_answer, answer_offer, create_offer
 from gateway.sip.admission import ALLOW
-from gateway.sip.events import CallAnswered, CallCancelled, CallEnded, CallOffered, CallRefused, CallReoffered, Event
+from gateway.sip.events import (
+    CallAnswered,
+    CallCancelled,
+    CallEnded,
+    CallOffered,
+    CallReferred,
+    CallRefused,
+    CallReoffered,
+    Event,
+    ReferRefused,
+)
 from gateway.sip.grammar import format_host_port
 from gateway.sip.invite.invitation import Invitation
 from gateway.sip.transport.endpoint import Endpoint
@@ -41,6 +51,10 @@ class Phone:
         self.ended_at: float | None = None
         self.offered: CallOffered | None = None
         """The call that has come in."""
+        self.referred: CallReferred | None = None
+        """Whom it was asked to call instead."""
+        self.refer_status: int | None = None
+        """How a transfer that it asked for was refused."""
         self.is_cancelled = False
         """The caller gave up before the receiver was lifted."""
 
@@ -92,6 +106,24 @@ class Phone:
         self._sip.answer(self._call, self._take_offer(self.offered))
         self.answered_at = time.monotonic()
 
+    def take_referral(self) -> None:
+        """Goes where it was sent: says so, and calls there."""
+        assert self.referred is not None
+        self._sip.accept_refer(self._call, self.referred.refer_id)
+
+    def report_referral(self, status: int) -> None:
+        """Says how that call goes."""
+        assert self.referred is not None
+        self._sip.notify_refer(self._call, self.referred.refer_id, status)
+
+    def refer(self, target: str) -> None:
+        """Asks the other side to call somebody else."""
+        self._sip.refer(self._call, target)
+
+    def press_by_info(self, key: str) -> None:
+        """Presses a key and tells it by SIP INFO."""
+        self._sip.info(self._call, "application/dtmf-relay", f"Signal={key}\r\nDuration=160\r\n".encode())
+
     def refuse(self, status: int, reason: str | None = None, headers: tuple[tuple[str, str], ...] = ()) -> None:
         """Says no."""
         self._sip.reject(self._call, status, reason, headers)
@@ -122,6 +154,10 @@ class Phone:
                 self.offered, self._call = event, event.call
             case CallReoffered(call=call, offer=bytes(offer)):
                 self._sip.answer_offer(call, answer_offer(parse_description(offer), self._local)[0])
+            case CallReferred():
+                self.referred = event
+            case ReferRefused(status=status):
+                self.refer_status = status
             case CallCancelled():
                 self.is_cancelled = True
                 self.ended_at = time.monotonic()

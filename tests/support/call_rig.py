@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.base.ids import IdSource
-from gateway.call.call import Call, CallParts
+from gateway.call.call import Call
 from gateway.call.conversation import Conversation
+from gateway.call.core import CallParts
 from gateway.call.identity import CallDirection, CallIdentity, CallLimits
 from gateway.call.inbound import InboundCall
 from gateway.call.journal import CallEvent, EventName, Journal
@@ -73,6 +74,17 @@ class FakeSignalling:
 
     def reoffer(self, call: str, body: bytes) -> None:
         self.said.append(("reoffer", body))
+
+    def refer(
+        self, call: str, target: str, *, replaces: str | None = None, headers: object = (), limit_s: float = 0
+    ) -> None:
+        self.said.append(("refer", (target, replaces)))
+
+    def refuse_refer(self, call: str, refer_id: str, *, status: int = 603) -> None:
+        self.said.append(("refuse_refer", status))
+
+    def ping(self, call: str) -> None:
+        self.said.append(("ping", call))
 
     def invite(self, body: bytes) -> str:
         self.said.append(("invite", body))

@@ -1,0 +1,94 @@
+"""Calls in which things happen: transfers both ways and keys by INFO, on loopback, by the gateway's own REST API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from gateway.emulator.scenario import Scenario
+from tests.support.rest import CONTROL, Operator, dialling_trunks
+from tests.support.stage import NOTHING, Stage, leftovers
+
+LONG = Scenario.model_validate({"greeting": {"tone": {"hz": 440, "ms": 20000}}})
+
+
+@asynccontextmanager
+async def talking() -> AsyncIterator[tuple[Stage, Operator, str]]:
+    """A phone that was called and hears the agent."""
+    async with Stage(LONG, trunks=dialling_trunks(), control=CONTROL) as stage, Operator(stage) as operator:
+        call = await operator.call(stage.phone.uri)
+        await stage.phone.wait_offered()
+        stage.phone.accept()
+        await stage.phone.wait_until(lambda: len(stage.phone.heard) > 10, 5)
+        yield stage, operator, call["id"]
+
+
+async def transfer(operator: Operator, call_id: str, expect: int = 202, **target: Any) -> Any:
+    response = await operator.http.post(f"/v1/calls/{call_id}/transfer", json=target)
+    assert response.status_code == expect, response.text
+    return response.json()
+
+
+async def test_a_blind_transfer_that_works_lets_the_phone_go_with_a_bye() -> None:
+    async with talking() as (stage, operator, call_id):
+        assert (await transfer(operator, call_id, to="1002"))["state"] == "transferring"
+        await stage.phone.wait_until(lambda: stage.phone.referred is not None, 5)
+        assert stage.phone.referred is not None
+        assert stage.phone.referred.target == "sip:1002@127.0.0.9"
+        stage.phone.take_referral()
+        stage.phone.report_referral(180)
+        stage.phone.report_referral(200)
+        await stage.phone.wait_until(lambda: stage.phone.ended_at is not None, 5)
+        await stage.phone.wait_until(lambda: leftovers(stage.gateway) == NOTHING, 5)
+        ended = await operator.get(f"/v1/calls/{call_id}")
+        assert ended["end_reason"] == "transferred"
+        assert (ended["transfer"]["state"], ended["transfer"]["sip_status"]) == ("succeeded", 200)
+
+
+async def test_a_transfer_that_fails_brings_the_agent_back() -> None:
+    async with talking() as (stage, operator, call_id):
+        await transfer(operator, call_id, to="1002")
+        await stage.phone.wait_until(lambda: stage.phone.referred is not None, 5)
+        stage.phone.take_referral()
+        stage.phone.report_referral(486)
+        await stage.phone.wait_until(lambda: "transfer.progress" in stage.names()[-3:], 5)
+        await stage.phone.wait_until(lambda: stage.events[-1].name.value == "turn.agent_started", 10)
+        assert (await operator.get(f"/v1/calls/{call_id}"))["state"] == "talking"
+
+
+async def test_a_phone_that_hangs_up_once_it_has_taken_the_transfer_was_transferred() -> None:
+    async with talking() as (stage, operator, call_id):
+        await transfer(operator, call_id, to="1002")
+        await stage.phone.wait_until(lambda: stage.phone.referred is not None, 5)
+        stage.phone.take_referral()
+        stage.phone.report_referral(180)
+        stage.phone.hang_up()
+        await stage.phone.wait_until(lambda: leftovers(stage.gateway) == NOTHING, 5)
+        assert (await operator.get(f"/v1/calls/{call_id}"))["end_reason"] == "transferred"
+
+
+async def test_what_may_not_be_called_may_not_be_transferred_to_and_one_target_is_needed() -> None:
+    async with talking() as (stage, operator, call_id):
+        assert (await transfer(operator, call_id, 403, to="+99155501"))["rule"] == "trunks.allow_destinations"
+        assert (await transfer(operator, call_id, 422))["rule"] == "transfer_target"
+        assert (await transfer(operator, call_id, 422, to="1", to_call="c-1"))["rule"] == "transfer_target"
+        assert (await transfer(operator, call_id, 404, to_call="c-1"))["rule"] == "no_such_call"
+        assert (await transfer(operator, call_id, 409, to_call=call_id))["rule"] == "wrong_state"
+        assert stage.phone.referred is None
+
+
+async def test_a_refer_of_the_phone_is_declined_and_counted_under_its_rule() -> None:
+    async with talking() as (stage, operator, call_id):
+        stage.phone.refer("sip:premium@elsewhere.example")
+        await stage.phone.wait_until(lambda: stage.phone.refer_status == 603, 5)
+        assert stage.refusals("refer_not_followed") == 1
+        assert (await operator.get(f"/v1/calls/{call_id}"))["state"] == "talking"
+
+
+async def test_keys_by_info_are_keys() -> None:
+    async with talking() as (stage, _, _call):
+        stage.phone.press_by_info("7")
+        await stage.phone.wait_until(lambda: "digit.received" in stage.names(), 5)
+        digits = [event.details["digit"] for event in stage.events if event.name.value == "digit.received"]
+        assert digits == ["7"]
