@@ -48,13 +48,35 @@ def serve(config: ConfigOption, log_level: LogLevel = "info") -> None:
 
 
 @app.command()
-def check(config: ConfigOption) -> None:
+def check(
+    config: ConfigOption,
+    route: Annotated[
+        str,
+        typer.Option(
+            "--route",
+            metavar="CALL",
+            help="Tell which agent would answer a call, and why (exit 1: none). "
+            '"INVITE sip:+15550100@gw from=+15550199 trunk=carrier header=X-Campaign:spring", '
+            "or @FILE with an INVITE as it came. Words: from=, to=, name=, trunk=, account=, header=NAME:VALUE.",
+        ),
+    ] = "",
+    source: Annotated[
+        str, typer.Option("--source", metavar="ADDRESS", help="With --route: ask the door about this address too.")
+    ] = "",
+) -> None:
     """Read a settings file and report every fault in it at once (exit 2)."""
+    from gateway.settings.hints import hints
     from gateway.trunks.certificates import certificate_findings
 
     settings = _load(config)
     for finding in certificate_findings(settings):
         print(f"{config}: warning: {finding}", file=sys.stderr)
+    if route:
+        raise typer.Exit(_rehearse(settings, config, route, source))
+    if source:
+        _fail("--source says where a call comes from; write the call too, with --route")
+    for hint in hints(settings):
+        print(f"{config}: hint: {hint}", file=sys.stderr)
     agents, routes = ", ".join(settings.agents), len(settings.routes)
     provider = "the embedded emulator" if settings.inworld.uses_embedded_emulator else settings.inworld.url
     print(f"{config}: no faults. Agents: {agents}. Routes: {routes}. Calls are answered by {provider}.")
@@ -113,6 +135,19 @@ def bench_setup(
 def version() -> None:
     """Print the version."""
     print(f"inworld-sip-gateway {__version__} (Python {sys.version.split()[0]})")
+
+
+def _rehearse(settings: Settings, config: Path, route: str, source: str) -> int:
+    from gateway.call.rehearsal import UnclearCallError, read_call, rehearse
+    from gateway.settings.lines import read_document
+
+    document, _ = read_document(config.read_text(encoding="utf-8-sig"))
+    try:
+        told = rehearse(settings, read_call(route), source or None, lambda index: document.line_of(("routes", index)))
+    except UnclearCallError as error:
+        _fail(str(error))
+    print("\n".join(told.lines))
+    return 0 if told.is_answered else 1
 
 
 def _load(config: Path) -> Settings:

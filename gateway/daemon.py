@@ -7,7 +7,7 @@ import contextlib
 import gc
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from gateway import __version__
@@ -35,7 +35,7 @@ from gateway.observability.node_events import NodeEvents, NodeEventSink, log_nod
 from gateway.settings.load import load_settings
 from gateway.settings.schema import Settings
 from gateway.sip.events import Event
-from gateway.sip.flow import default_port
+from gateway.sip.flow import Flow, default_port
 from gateway.sip.grammar import format_host_port
 from gateway.sip.transport.endpoint import Endpoint
 from gateway.sip.transport.listen_url import ListenUrl
@@ -45,6 +45,7 @@ from gateway.sip.user_agent import UserAgent, UserAgentConfig
 from gateway.trunks.accounts import Accounts
 from gateway.trunks.certificates import Certificates, certificate_findings
 from gateway.trunks.outbound import OutboundTrunks
+from gateway.trunks.pings import Pings
 from gateway.trunks.registrations import Callbacks, Registrations
 
 DRAIN_LIMIT_S = 3.0
@@ -132,6 +133,8 @@ class Gateway:
         self._stack.push_async_callback(self.sip.stop)
         self._stack.push_async_callback(self.registrations.stop)
         self.registrations.apply(settings.trunks)
+        self._stack.push_async_callback(self.pings.stop)
+        self.pings.apply(settings.trunks)
         await self._start_control()
         self._watch_tables()
         self._tell_of_certificates()
@@ -144,8 +147,16 @@ class Gateway:
             flow_to=self.sip.flow_to,
             transports=lambda: {"tcp", "tls", *(url.transport for url in self.sip.listening)},
             contacts=self.accounts.contacts,
+            is_down=self._is_down,
             service_route=self._service_route,
             own_host=lambda flow: addresses.signalling(flow)[0],
+        )
+        self.pings = Pings(
+            self.sip,
+            self.trunks.hops,
+            lambda flow: addresses.signalling(flow)[0],
+            self._node_events,
+            self.metrics,
         )
         self.registrations = Registrations(
             self.sip,
@@ -158,7 +169,7 @@ class Gateway:
             callbacks=Callbacks(
                 vouch=self.directory.door.vouch,
                 withdraw=self.directory.door.withdraw,
-                share=self.sip.user_agent.watch,
+                share=self._keep_flows,
             ),
         )
         dialer = self._dialer = self.directory.dialer = Dialer(
@@ -185,9 +196,19 @@ class Gateway:
     def _service_route(self, trunk: str) -> tuple[str, ...]:
         return self.registrations.service_route(trunk)
 
+    def _is_down(self, trunk: str) -> bool:
+        return self.pings.is_down(trunk)
+
     def _handle_sip_event(self, event: Event) -> None:
-        if not (self.registrations.handle_sip_event(event) or self.accounts.handle_sip_event(event)):
+        if self.accounts.handle_sip_event(event):
+            self._keep_flows(self.registrations.flows)
+        elif not (self.registrations.handle_sip_event(event) or self.pings.handle_sip_event(event)):
             self.directory.handle_sip_event(event)
+
+    def _keep_flows(self, registrations: Collection[Flow]) -> None:
+        """Calls come over what we registered by and go over what phones registered by: both are kept open."""
+        self.sip.user_agent.watch(registrations)
+        self.sip.keep_alive({*registrations, *self.accounts.registrar.flows})
 
     def _make_resolver(self) -> Resolver:
         dns = self.settings.sip.dns
@@ -296,6 +317,7 @@ class Gateway:
         self.trunks.apply(settings.trunks)
         self.accounts.apply(settings.accounts)
         self.registrations.apply(settings.trunks)
+        self.pings.apply(settings.trunks)
         self._rest.apply(settings)
         return fixed
 

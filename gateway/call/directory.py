@@ -138,6 +138,7 @@ class CallDirectory:
                 status = event.status or "silence"
                 self._note_refusal(event.flow, event.rule, method=event.method, status=status)
             case CallConfirmed() | CallCancelled() | CallRinging() | CallAnswered() | CallRefused() | CallEnded():
+                self._note_where_answered(event)
                 self._with(event.call, lambda call: _tell_of_setup_and_end(call, event, now))
             case CallReoffered() | ReofferAnswered() | ReofferRefused():
                 self._with(event.call, lambda call: _tell_of_offers(call, event, now))
@@ -151,6 +152,13 @@ class CallDirectory:
                 self._choose_other_way(event)
             case _:
                 pass
+
+    def _note_where_answered(self, event: Event) -> None:
+        """Whoever answers a call of ours is heard in it, also where no trunk takes calls from that address."""
+        if isinstance(event, CallAnswered) and event.flow is not None:
+            call = self.calls.of_sip_call(event.call)
+            if call is not None:
+                self.calls.reached(call, event.flow.remote[0])
 
     def _with(self, sip_call: str, step: Callable[[Call], None]) -> None:
         call = self.calls.of_sip_call(sip_call)

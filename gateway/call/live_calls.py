@@ -25,6 +25,7 @@ class LiveCalls:
         self._by_sip_call: dict[str, Call] = {}
         self._trunks: Counter[str] = Counter()
         self._sources: Counter[str] = Counter()
+        self._reached_at: dict[str, str] = {}
         self._deadlines: Deadlines[str] = Deadlines()
         self._timer: asyncio.TimerHandle | None = None
         self._armed_at: float | None = None
@@ -46,7 +47,7 @@ class LiveCalls:
             return
         # Subtraction drops what falls to zero.
         self._trunks -= Counter([call.identity.trunk])
-        self._sources -= Counter([call.identity.source])
+        self._sources -= Counter([call.identity.source, self._reached_at.pop(call.identity.call_id, "")])
         if call.sip_call is not None:
             self._by_sip_call.pop(call.sip_call, None)
         self._deadlines.clear(call.identity.call_id)
@@ -74,8 +75,14 @@ class LiveCalls:
         return self._trunks[trunk]
 
     def has_source(self, host: str) -> bool:
-        """Whether somebody at this address is in a call that came in."""
+        """Whether somebody at this address is in a call: who called from there, or answered there."""
         return host in self._sources
+
+    def reached(self, call: Call, host: str) -> None:
+        """A call we placed was answered at this address."""
+        if call.identity.call_id in self._by_id and call.identity.call_id not in self._reached_at:
+            self._reached_at[call.identity.call_id] = host
+            self._sources[host] += 1
 
     def run(self, call: Call, step: Callable[[Call], None]) -> None:
         """One step of a call. A fault of ours in it ends this call and no other; then its next deadline is noted."""

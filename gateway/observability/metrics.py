@@ -59,6 +59,18 @@ class Metrics:
         )
         self.digits = Counter("gateway_digits", "Keypad digits received", registry=self.registry)
 
+        self.trunk_up = Gauge(
+            "gateway_trunk_up",
+            "1 while a target of the trunk answers OPTIONS, 0 when none does",
+            ["trunk"],
+            registry=self.registry,
+        )
+        self.trunk_rtt_s = Gauge(
+            "gateway_trunk_rtt_seconds",
+            "OPTIONS to its answer, of the trunk's nearest target",
+            ["trunk"],
+            registry=self.registry,
+        )
         self.trunk_registered = Gauge(
             "gateway_trunk_registered",
             "1 while the trunk's registrar has us registered",

@@ -21,6 +21,8 @@ class NodeEventName(enum.Enum):
     TRUNK_REGISTERED = "trunk.registered"
     TRUNK_UNREGISTERED = "trunk.unregistered"
     TRUNK_REGISTRATION_FAILED = "trunk.registration_failed"
+    TRUNK_UP = "trunk.up"
+    TRUNK_DOWN = "trunk.down"
     ACCOUNT_REGISTERED = "account.registered"
     ACCOUNT_UNREGISTERED = "account.unregistered"
     ACCOUNT_EXPIRED = "account.expired"
@@ -73,4 +75,4 @@ def _is_trouble(event: NodeEvent) -> bool:
     """Calls do not find us, though nobody said that they should not."""
     if event.name is NodeEventName.TRUNK_UNREGISTERED:
         return bool(event.details.get("cause") != "removed")
-    return event.name is NodeEventName.TRUNK_REGISTRATION_FAILED
+    return event.name in (NodeEventName.TRUNK_REGISTRATION_FAILED, NodeEventName.TRUNK_DOWN)

@@ -148,11 +148,15 @@ class CallRinging:
 
 @dataclass(frozen=True, slots=True)
 class CallAnswered:
-    """The first 2xx to our INVITE; its ACK is on its way. ``body`` is the SDP answer, ``headers`` those of the 2xx."""
+    """The first 2xx to our INVITE; its ACK is on its way. ``body`` is the SDP answer, ``headers`` those of the 2xx.
+
+    ``flow`` is the one the call lives on: requests of the far end come from there.
+    """
 
     call: str
     body: bytes
     headers: Headers = field(default_factory=Headers, compare=False)
+    flow: Flow | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,7 +17,7 @@ from gateway.sip.flow import Flow, SocketAddress, Transport
 from gateway.sip.grammar import SipParseError
 from gateway.sip.invite.invitation import Invitation, Target
 from gateway.sip.invite.redirection import USE_PROXY
-from gateway.sip.resolution import Hop, ResolutionError
+from gateway.sip.resolution import Hop, ResolutionError, is_address
 from gateway.sip.uri import SipUri, TelUri, parse_uri
 from gateway.trunks.caller_id import CallerId, HeaderFields, check_own_headers
 from gateway.trunks.destination import Destination, OutboundRefused, escape_user, parse_destination
@@ -76,6 +77,9 @@ class Redirection:
     hops: tuple[Flow, ...]
     route: tuple[str, ...] | None = None
     """None: as before."""
+
+
+_PART_OF_ADDRESS = re.compile(r"[0-9a-f:.]*[0-9:][0-9a-f:.]*\*[0-9a-f:.*]*")
 
 
 def _nobody(_: str) -> None:
@@ -203,7 +207,7 @@ class OutboundTrunks:
             body=body,
             headers=(*caller.headers, *own_headers),
             route=route,
-            credentials=_credentials(settings),
+            credentials=None if _is_elsewhere(settings, destination) else _credentials(settings),
             contact_user=escape_user(settings.username) if settings.username else None,
             ring_timeout_s=ring_timeout_s or settings.ring_timeout_s,
             more_targets=tuple(more),
@@ -213,8 +217,7 @@ class OutboundTrunks:
         self, trunk: str, settings: TrunkSettings, destination: Destination, route: tuple[str, ...]
     ) -> list[Target]:
         """Each target with its hops; a target that leads nowhere is passed over while another one leads somewhere."""
-        is_elsewhere = destination.uri is not None and not _is_at(settings, destination.uri)
-        targets = settings.targets[:1] if is_elsewhere else settings.targets
+        targets = settings.targets[:1] if _is_elsewhere(settings, destination) else settings.targets
         results = await asyncio.gather(
             *(self._target(trunk, settings, target, destination, route) for target in targets), return_exceptions=True
         )
@@ -242,12 +245,8 @@ class OutboundTrunks:
             name = settings.tls.server_name or hop.server_name
             is_secure = hop.transport in ("tls", "wss")
             try:
-                flow = self._flow_to(
-                    hop.remote,
-                    hop.transport,
-                    server_name=name if is_secure else "",
-                    profile=trunk if is_secure else "",
-                )
+                # The profile over UDP and TCP too: by it the trunk is told the address that is advertised to it.
+                flow = self._flow_to(hop.remote, hop.transport, server_name=name if is_secure else "", profile=trunk)
             except LocalProtocolError as error:
                 faults.append(str(error))
             else:
@@ -354,13 +353,26 @@ def _allows(settings: TrunkSettings, destination: Destination) -> bool:
     if uri is None or _is_at(settings, uri):
         return any(matches_pattern(pattern, destination.user) for pattern in settings.allow_destinations)
     text = f"sip:{destination.user}@{uri.host.lower()}"
-    patterns = (pattern for pattern in settings.allow_destinations if pattern.startswith("sip:"))
-    return any(matches_pattern(pattern, text) for pattern in patterns)
+    return any(
+        matches_pattern(pattern, text)
+        for pattern in settings.allow_destinations
+        if pattern.startswith("sip:") and _is_for_host(pattern, uri.host)
+    )
+
+
+def _is_for_host(pattern: str, host: str) -> bool:
+    """``sip:*@10.*`` means addresses: no name such as 10.evil.example passes for one."""
+    return is_address(host) or not _PART_OF_ADDRESS.fullmatch(pattern.rpartition("@")[2])
 
 
 def _is_at(settings: TrunkSettings, uri: SipUri) -> bool:
     hosts = {target.host.lower() for target in settings.targets}
     return uri.host.lower() in hosts or uri.host.lower() == (settings.from_domain or "").lower()
+
+
+def _is_elsewhere(settings: TrunkSettings, destination: Destination) -> bool:
+    """A URI that itself says where to go. Whoever listens there is shown no answer made with the trunk's password."""
+    return destination.uri is not None and not _is_at(settings, destination.uri)
 
 
 def _not_allowed(who: str, destination: Destination) -> OutboundRefused:

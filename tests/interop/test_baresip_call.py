@@ -1,4 +1,4 @@
-"""baresip, an independent telephone, calls the agent, plays a file to it and records what it hears."""
+"""baresip, an independent telephone, calls the agent and is called: it plays a file and records what it hears."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from gateway.measure import g711, speech
 from tests.interop.conftest import RunGateway
 from tests.support.audio import expect_quiet, expect_recording, expect_tone
-from tests.support.baresip import Account, Baresip
+from tests.support.baresip import USER, Account, Baresip
 from tests.support.capture import Capture
 from tests.support.certificates import Authority
 from tests.support.network import loopback_address
@@ -127,3 +127,27 @@ def test_the_phone_holds_and_resumes(
     greeting, afterwards = expect_tone(sent, 440, at_least_s=0.8), expect_tone(sent, 1000, at_least_s=0.8)
     assert afterwards.start_ms - greeting.end_ms > 900
     expect_quiet(sent, greeting.end_ms / 1000 + 0.1, afterwards.start_ms / 1000 - 0.1)
+
+
+@pytest.mark.peer("baresip", "{transport}", "is called (REST), hears the agent, talks, hangs up")
+@pytest.mark.parametrize("transport", ["UDP", "TCP", "TLS"])
+def test_the_phone_is_called(start: RunGateway, phone: StartPhone, authority: Authority, transport: str) -> None:
+    telephone = phone("PCMU")
+    trunk = {"targets": [telephone.at(transport)], "allow_destinations": [USER], "tls": {"ca": str(authority.ca)}}
+    trunk["accept_from"] = ["127.0.0.1/32"]  # where the connections that baresip opens come from
+    gateway = start(
+        {"greeting": {"tone": {"hz": 440, "ms": 1500}}, "turns": [{"echo": True}]},
+        authority=authority,
+        further={"trunks": {"desk": trunk}},
+    )
+    call = gateway.rest.call(USER, trunk="desk")
+    telephone.wait_for_event("CALL_ESTABLISHED")
+    gateway.rest.wait_for(call, "talking")
+    gateway.emulator.wait_until(lambda: len(gateway.sessions[0].responses) == 2, timeout_s=15)
+    time.sleep(1)
+    telephone.hang_up()
+    session = gateway.only_session()
+    assert gateway.rest.wait_for(call, "ended")["end_reason"] == "caller_hung_up"
+    telephone.stop()
+    expect_tone(telephone.heard(), 440, at_least_s=1.3)
+    expect_recording(session.caller_samples(), PHRASE, likeness=0.97)

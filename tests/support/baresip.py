@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import socket
@@ -72,6 +73,15 @@ class Account:
         return f"{uri};{login};audio_codecs={codec}/8000/1;answermode=auto\n"
 
 
+def _free_sip_ports(address: str) -> int:
+    """A free port whose successor is free for TLS too."""
+    while True:
+        port = free_sip_port(address)
+        with socket.socket() as probe, contextlib.suppress(OSError, OverflowError):
+            probe.bind((address, port + 1))
+            return port
+
+
 class Baresip:
     """One baresip: ``dial``, ``hang_up``, what its events said, and afterwards what it heard and said."""
 
@@ -86,6 +96,7 @@ class Baresip:
         authority: Authority | None = None,
     ) -> None:
         self.address = address
+        self.port = _free_sip_ports(address)
         self.recordings = directory / "recordings"
         self.recordings.mkdir(parents=True)
         write_wav(directory / "voice.wav", voice)
@@ -95,7 +106,7 @@ class Baresip:
             CONFIG.format(
                 modules=MODULES,
                 address=address,
-                sip_port=free_sip_port(address),
+                sip_port=self.port,
                 control_port=control_port,
                 voice=directory / "voice.wav",
                 first_port=first_port,
@@ -105,13 +116,18 @@ class Baresip:
         )
         if authority is not None:
             self._take_tls(directory, authority)
-        unregistered = f"<sip:{USER}@{address}>;regint=0;audio_codecs={codec}/8000/1;answermode=manual\n"
+        unregistered = f"<sip:{USER}@{address}>;regint=0;audio_codecs={codec}/8000/1;answermode=auto\n"
         (directory / "accounts").write_text(account.line(codec) if account is not None else unregistered)
         (directory / "contacts").write_text("")
         self.process = ChildProcess("baresip", ["baresip", "-f", directory, "-4"], directory)
         self._control = self._connect(control_port)
         self._unread = b""
         self.events: list[dict[str, Any]] = []
+
+    def at(self, transport: str) -> str:
+        """Where it can be called over UDP, TCP or TLS, for which it takes the next port."""
+        port = self.port + 1 if transport == "TLS" else self.port
+        return f"sip:{self.address}:{port};transport={transport.lower()}"
 
     def _take_tls(self, directory: Path, authority: Authority) -> None:
         pair = authority.issue(f"IP:{self.address}")

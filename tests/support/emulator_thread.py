@@ -36,8 +36,15 @@ class EmulatorThread:
         """Waits for something to become true of its records."""
         deadline = time.monotonic() + timeout_s
         while not condition():
-            assert time.monotonic() < deadline, f"not within {timeout_s:g} s; sessions: {self.sessions}"
+            assert time.monotonic() < deadline, f"not within {timeout_s:g} s; sessions: {self._describe()}"
             time.sleep(0.01)
+
+    def _describe(self) -> list[str]:
+        return [
+            f"{'open' if session.is_open else 'closed'}, {len(session.received)} messages, "
+            f"{len(session.responses)} responses"
+            for session in self.sessions
+        ]
 
     def stop(self) -> None:
         """Closes every session and the thread."""

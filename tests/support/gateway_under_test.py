@@ -14,6 +14,7 @@ from gateway.measure.processes import ChildProcess
 from gateway.measure.rig import free_tcp_port
 from tests.support.certificates import Authority
 from tests.support.emulator_thread import EmulatorThread
+from tests.support.rest_client import KEY, RestClient
 
 AGENT: dict[str, Any] = {
     "session": {"instructions": "You are tested."},
@@ -55,6 +56,11 @@ class GatewayUnderTest:
         """What a phone dials over UDP, TCP or TLS."""
         host, port = self.at(transport)
         return f"sip:agent@{host}:{port};transport={transport.lower()}"
+
+    @property
+    def rest(self) -> RestClient:
+        """Its REST API."""
+        return RestClient(self.site.address, self.site.control_port)
 
     @property
     def sessions(self) -> list[SessionRecord]:
@@ -103,6 +109,7 @@ def run_gateway(
         settings = rig.gateway_settings(
             site, provider_url=emulator.url, calls=MOST_CALLS, agent={**AGENT, **(agent or {})}, further=further
         )
+        settings["control"]["keys"] = [KEY]
         if authority is not None:
             take_tls(settings["sip"], authority, tls)
         with rig.start_gateway(settings, site, directory) as process:

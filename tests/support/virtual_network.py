@@ -22,13 +22,15 @@ Policy = Callable[["Agent", Event], None]
 class Agent:
     """A user agent with an address, what it was told, and a policy that reacts to that."""
 
-    def __init__(self, network: VirtualNetwork, address: SocketAddress, seed: int, policy: Policy | None) -> None:
+    def __init__(
+        self, network: VirtualNetwork, address: SocketAddress, seed: int, policy: Policy | None, **config: Any
+    ) -> None:
         self.network = network
         self.address = address
         self.policy = policy
         self.log: list[tuple[float, Event]] = []
-        config = UserAgentConfig(advertise=lambda flow: address, admit=lambda request, flow, now: ALLOW)
-        self.ua = UserAgent(config, IdSource(seed))
+        given = UserAgentConfig(advertise=lambda flow: address, admit=lambda request, flow, now: ALLOW, **config)
+        self.ua = UserAgent(given, IdSource(seed))
         self.placed: list[str] = []
 
     @property
@@ -82,15 +84,18 @@ class VirtualNetwork:
         self.duplication = duplication
         self.latency_s = latency_s
         self.lost = 0
+        self.on_sent: Callable[[Agent, bytes], None] = lambda agent, data: None
+        """Told of each message that an agent sends, lost or not."""
         self.random = random.Random(seed)
         self._seed = seed
         self._agents: dict[SocketAddress, Agent] = {}
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = 0
 
-    def add(self, host: str, policy: Policy | None = None) -> Agent:
+    def add(self, host: str, policy: Policy | None = None, **config: Any) -> Agent:
+        """``config`` goes into the UserAgentConfig."""
         address = (host, 5060)
-        agent = Agent(self, address, self._seed * 100 + len(self._agents), policy)
+        agent = Agent(self, address, self._seed * 100 + len(self._agents), policy, **config)
         self._agents[address] = agent
         return agent
 
@@ -114,6 +119,7 @@ class VirtualNetwork:
                 return
 
     def _carry(self, sender: Agent, flow: Flow, data: bytes) -> None:
+        self.on_sent(sender, data)
         arrival = Flow(flow.transport, flow.remote, sender.address, flow.connection)
         if flow.is_reliable:
             self.at(self.latency_s[0], lambda: self._deliver(arrival, data))

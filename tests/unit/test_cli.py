@@ -50,6 +50,48 @@ def test_check_warns_of_a_certificate_that_has_expired(tmp_path: Path) -> None:
     assert "gw.pem: certificate has expired; renew it" in done.stderr
 
 
+EXAMPLE = {"INWORLD_API_KEY": "example", "PHONE_1001": "example"}
+
+
+def test_check_tells_which_route_answers_a_call_and_why() -> None:
+    call = "INVITE sip:+15550177@gw from=+15550199 header=X-Campaign:spring"
+    done = run("check", "--config", "config/gateway.yaml", "--route", call, "--source", "198.51.100.7", **EXAMPLE)
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert lines[0] == "door: 198.51.100.7: of trunk carrier by trunks.carrier.accept_from; let in"
+    assert lines[2:4] == ['  routes[0]: to is "+15550177", not "+15550100"', "  routes[1]: fits"]
+    at = (
+        (ROOT / "config" / "gateway.yaml")
+        .read_text()
+        .split("\n")
+        .index('  - {headers: {X-Campaign: "spring*"}, agent: receptionist}')
+    )
+    assert lines[4] == f"answered by agent receptionist (routes[1], line {at + 1})"
+
+
+def test_check_of_a_call_that_nobody_answers_exits_with_1() -> None:
+    done = run("check", "--config", "config/gateway.yaml", "--route", "+44123 trunk=carrier", **EXAMPLE)
+    assert done.returncode == 1
+    assert "refused with 404 Not Found: no route fits (rule no_route)" in done.stdout
+
+
+def test_check_of_what_is_no_call_exits_with_2_and_says_what_to_write() -> None:
+    done = run("check", "--config", "config/gateway.yaml", "--route", "+1 trunk=carier", **EXAMPLE)
+    assert (done.returncode, done.stderr.strip()) == (2, "trunk=carier is not one of the trunks; did you mean carrier?")
+    assert run("check", "--config", "config/gateway.yaml", "--source", "::1", **EXAMPLE).returncode == 2
+
+
+def test_check_hints_at_what_may_surprise(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(
+        "inworld: {api_key: ''}\ntrunks: {out: {targets: ['sip:b.example']}}\n"
+        "routes: [{agent: desk}]\nagents: {desk: {}}\n"
+    )
+    done = run("check", "--config", str(path))
+    assert done.returncode == 0
+    assert "hint: trunks.out.allow_destinations: is empty" in done.stderr
+
+
 def test_check_reports_every_fault_with_its_line_and_exits_with_2(tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text("inworld: {api_key: ''}\nnode: {max_cals: 3}\nroutes:\n  - {agent: nobody}\n")

@@ -18,6 +18,8 @@ from gateway.demo.phone import Phone
 from gateway.emulator.scenario import Scenario
 from tests.support.certificates import Authority, Pair
 from tests.support.stage import NOTHING, Stage, leftovers, settings_with
+from tests.support.telephone import Telephone
+from tests.support.waiting import until
 
 
 async def test_a_call_is_answered_heard_and_leaves_nothing_behind() -> None:
@@ -174,3 +176,12 @@ async def test_a_reload_takes_the_certificate_that_lies_there_by_then(tmp_path: 
         mine.key.write_text("nothing")
         stage.gateway.reload(stage.gateway.settings)
         assert await shown_name(port) == "new.example", "a bad file changes nothing"
+
+
+async def test_a_trunk_that_answers_options_is_up_and_counted() -> None:
+    async with Telephone() as carrier:
+        target = f"sip:127.0.0.1:{carrier.endpoint.port('udp')}"
+        async with Stage(trunks={"carrier": {"accept_from": ["127.0.0.0/8"], "targets": [target]}}) as stage:
+            await until(lambda: [trunk.state for trunk in stage.gateway.pings.status()] == ["up"])
+            text = stage.gateway.metrics.render().decode()
+            assert 'gateway_trunk_up{trunk="carrier"} 1.0' in text

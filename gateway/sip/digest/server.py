@@ -21,6 +21,10 @@ from gateway.sip.uri import SipUri, Uri, parse_uri
 NONCE_LIFETIME_S = 300.0
 """How long a nonce is good for. A phone that registers every few minutes needs one challenge each time."""
 
+ALGORITHMS = ("MD5", "SHA-256")
+"""What is offered, in this order. RFC 8760 §2.3 would have the stronger first, but much equipment reads nothing but the
+first challenge and gives up on an algorithm it does not know; what knows better looks at all of them."""
+
 MAX_NONCES = 20_000
 """Used nonces remembered. Beyond, the oldest are forgotten, and every nonce as old as they are counts as stale."""
 
@@ -97,7 +101,7 @@ class DigestServer:
         realm: str,
         key: bytes,
         passwords: Callable[[str], Secret | None],
-        algorithms: tuple[str, ...] = ("SHA-256", "MD5"),
+        algorithms: tuple[str, ...] = ALGORITHMS,
         *,
         qops: tuple[str, ...] = ("auth",),
         nonce_lifetime_s: float = NONCE_LIFETIME_S,
@@ -142,7 +146,7 @@ class DigestServer:
         return Verified(credentials.username)
 
     def challenge(self, request: Request, now: float, source: str = "", *, is_stale: bool = False) -> Challenge:
-        """A challenge for each algorithm, the preferred first (RFC 8760 §2.3), all with the same nonce."""
+        """A challenge for each algorithm, in our order (RFC 8760 §2.3), all with the same nonce."""
         nonce = self._make_nonce(request, round(now * 1000), source)
         stale = ", stale=true" if is_stale else ""
         fields = (

@@ -398,6 +398,7 @@ class Call:
     def _end_later(self, cause: EndCause, request: Request | None = None) -> None:
         self.state = CallState.ENDING
         self.session_timer.stop()
+        self.changes.stop_retrying()
         self.context.tell(CallEnded(self.id, cause, request.headers if request else None))
 
     def end(self, cause: EndCause, request: Request | None = None) -> None:

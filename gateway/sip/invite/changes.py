@@ -265,6 +265,11 @@ class Changes:
         elif self.ours is not None:
             self.ours.handle_timer(timer, now)
 
+    def stop_retrying(self) -> None:
+        """The call ends: what waits to be asked again is asked no more, for nothing may follow a BYE."""
+        if self.ours is not None and not self.ours.is_in_progress:
+            self._context.deadlines.clear((self._call.id, "glare"))
+
     def refuse_open(self, now: float) -> None:
         """The call ends: a request that still waits for our answer gets 487."""
         if self.served is not None:

@@ -192,7 +192,7 @@ class InviteUac:
             self._context.deadlines.clear((self._call.id, timer))
         self._note_accepted(response)
         self._call.established(dialog, response, now)
-        self._context.tell(CallAnswered(self._call.id, response.body, response.headers))
+        self._context.tell(CallAnswered(self._call.id, response.body, response.headers, dialog.flow))
 
     def attempt_refused(self, response: Response, now: float) -> None:
         """Another hop, another target, or the end."""
@@ -322,11 +322,21 @@ class InviteUac:
         except (SipParseError, LocalProtocolError):
             self._uri, self._route, self._hops, self._credentials = previous
             raise
+        if not self._is_known_place(attempt):
+            self._digest = None
         self._attempt, self._targets = attempt, ()
         self._verdict = None
         self._redirects.take(contact)
         self._context.stats.redirects_followed += 1
         self._send(now)
+
+    def _is_known_place(self, attempt: InviteAttempt) -> bool:
+        """The credentials are for those we were told to call, not for whoever a redirect names.
+
+        An answer to a challenge of theirs is enough to guess a weak password.
+        """
+        known = {flow.remote[0] for target in self._invitation.targets for flow in target.hops}
+        return attempt.flow.remote[0] in known
 
     def give_up_redirect(self) -> None:
         """No contact can be reached: what was answered last stands."""

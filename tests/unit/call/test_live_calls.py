@@ -59,3 +59,20 @@ async def test_the_one_timer_fires_for_the_earliest_deadline() -> None:
         await asyncio.sleep(0.005)
     assert rig.call.end_reason is EndReason.NO_ANSWER
     live.close()
+
+
+async def test_who_answered_a_call_of_ours_is_in_it_until_its_end() -> None:
+    live = table(Metrics(), [1000.0])
+    rig = CallRig(Scenario(), direction=CallDirection.OUTBOUND, offer=None)
+    rig.call._on_end = live.ended
+    live.add(rig.call)
+    live.run(rig.call, lambda call: rig.begin())
+    live.reached(rig.call, "198.51.100.9")
+    live.reached(rig.call, "203.0.113.9")  # the first answer counts
+    assert live.has_source("198.51.100.9")
+    assert not live.has_source("203.0.113.9")
+    live.run(rig.call, lambda call: call.end(EndReason.API, rig.now))
+    assert not live.has_source("198.51.100.9")
+    live.reached(rig.call, "198.51.100.9")
+    assert not live.has_source("198.51.100.9"), "a call that is over"
+    live.close()

@@ -123,7 +123,18 @@ def test_a_number_pattern_allows_no_strangers_server() -> None:
     assert rule_of(lambda: anything.choose("sip:+15550100@evil.example")) == "trunks.allow_destinations"
     partner = outbound(trunks={"partner": {**CARRIER, "allow_destinations": ["sip:*@b.example"]}})
     assert partner.choose("sip:bob@B.example") == "partner"
-    assert invite(partner, "sip:bob@b.example", "partner").request_uri == "sip:bob@b.example"
+    made = invite(partner, "sip:bob@b.example", "partner")
+    assert made.request_uri == "sip:bob@b.example"
+    assert made.credentials is None, "a partner is shown no answer made with the trunk's password"
+
+
+def test_a_pattern_for_addresses_fits_no_name() -> None:
+    patterns = ["sip:*@10.*", "sip:*@192.0.2.*", "sip:*@2001:db8:*", "sip:*@10.mobile.example"]
+    trunks = outbound(trunks={"lan": {**CARRIER, "allow_destinations": patterns}})
+    for host in ("10.0.0.5", "192.0.2.9", "[2001:db8::1]", "10.mobile.example"):
+        assert trunks.choose(f"sip:bob@{host}:5070") == "lan"
+    for host in ("10.evil.example", "192.0.2.evil.example", "192.0.20.1"):
+        assert rule_of(lambda host=host: trunks.choose(f"sip:bob@{host}")) == "trunks.allow_destinations"  # type: ignore[misc]
 
 
 # What the INVITE says
@@ -134,7 +145,7 @@ def test_the_invitation_of_a_carrier() -> None:
     assert made.request_uri == "sip:+15550100@sip.carrier.example"
     assert made.to == "<sip:+15550100@sip.carrier.example>"
     assert made.from_ == "<sip:acme@sip.carrier.example>"
-    assert made.hops == (flow_to(("198.51.100.7", 5060)),)
+    assert made.hops == (flow_to(("198.51.100.7", 5060), profile="carrier"),)
     assert made.route == ()
     assert made.contact_user == "acme"
     assert made.ring_timeout_s == 25
@@ -207,7 +218,9 @@ def test_several_targets_are_tried_in_order_each_by_its_own_name() -> None:
     trunk = {**CARRIER, "targets": ["sip:gone.example", "sip:sip.carrier.example", "sip:b.example"]}
     made = invite(outbound(trunks={"carrier": trunk}))
     assert made.request_uri == "sip:+15550100@sip.carrier.example"
-    assert made.more_targets == (Target("sip:+15550100@b.example", (flow_to(("198.51.100.8", 5060)),)),)
+    assert made.more_targets == (
+        Target("sip:+15550100@b.example", (flow_to(("198.51.100.8", 5060), profile="carrier"),)),
+    )
 
 
 def test_a_trunk_that_leads_nowhere_says_so() -> None:
@@ -253,7 +266,7 @@ def test_a_redirect_is_followed_where_the_trunk_may_call() -> None:
     trunks = outbound()
     contacts = ("sip:+1900@evil.example", "sip:+4420@sip.carrier.example", "sip:+15550200@sip.carrier.example;x=1")
     found = redirect(trunks, *contacts)
-    hops = (flow_to(("198.51.100.7", 5060)),)
+    hops = (flow_to(("198.51.100.7", 5060), profile="carrier"),)
     assert found == Redirection(contacts[2], contacts[2], hops)
     assert redirect(trunks, *contacts[:2]) is None
     tel = redirect(trunks, "tel:+1-555-0300")
@@ -273,7 +286,7 @@ def test_a_redirect_by_an_outbound_proxy_goes_by_it_again() -> None:
 def test_use_proxy_changes_the_way_and_not_the_destination() -> None:
     found = redirect(outbound(), "sip:proxy.example", status=305)
     assert found == Redirection(
-        "sip:proxy.example", "", (flow_to(("198.51.100.9", 5060)),), ("<sip:proxy.example;lr>",)
+        "sip:proxy.example", "", (flow_to(("198.51.100.9", 5060), profile="carrier"),), ("<sip:proxy.example;lr>",)
     )
 
 

@@ -52,12 +52,12 @@ def test_the_right_password_is_verified_by_each_algorithm() -> None:
         assert guard.check(Phone(guard).challenged(), 1.0) == Verified("1001")
 
 
-def test_a_challenge_offers_each_algorithm_the_preferred_first() -> None:
+def test_a_challenge_offers_md5_first_for_phones_that_read_no_further() -> None:
     challenge = server().challenge(register(), 0.0)
     assert not challenge.is_stale
     assert [name for name, _ in challenge.headers] == ["WWW-Authenticate"] * 2
-    assert "algorithm=SHA-256" in challenge.headers[0][1]
-    assert "algorithm=MD5" in challenge.headers[1][1]
+    assert "algorithm=MD5" in challenge.headers[0][1]
+    assert "algorithm=SHA-256" in challenge.headers[1][1]
     assert 'qop="auth"' in challenge.headers[0][1]
     assert "stale" not in challenge.headers[0][1]
 

@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.base.errors import LocalProtocolError
+from gateway.base.redact import Secret
+from gateway.sip.digest import Credentials
 from gateway.sip.events import CallEnded, EndCause
 from gateway.sip.message import Request
-from tests.support.calls import ALL_METHODS, OFFER, assert_nothing_is_left, inbound, outbound
-from tests.support.sip_peer import TCP, UserAgentBench, statuses
+from tests.support.calls import ALL_METHODS, ANSWER, OFFER, Talk, assert_nothing_is_left, inbound, outbound
+from tests.support.sip_peer import TCP, UserAgentBench, invitation, respond, statuses
 
 ROUTES = ("Record-Route", "<sip:edge.example.net;lr>, <sip:core.example.net;lr>")
 
@@ -122,3 +124,72 @@ def test_sequence_numbers_only_rise_whatever_is_sent(commands: list[str], is_out
             numbers.append(request.cseq.number)
             waiting.append(request)
     assert numbers == sorted(set(numbers)), "each number once, each above the last"
+
+
+# Challenges inside a call
+
+
+CREDENTIALS = Credentials("user", Secret("secret"))
+
+
+def challenged_call() -> Talk:
+    bench = UserAgentBench()
+    call = bench.ua.invite(invitation(credentials=CREDENTIALS), bench.now)
+    (sent,) = bench.drain()
+    assert isinstance(sent, Request)
+    answer = respond(
+        sent, 200, to_tag="callee", headers=[("Contact", "<sip:bob@203.0.113.9>"), ALL_METHODS], body=ANSWER
+    )
+    bench.feed(answer)
+    bench.take_events()
+    return Talk(bench, call, sent.from_.tag or "", "callee", sent.call_id, sent, answer)
+
+
+def challenge(nonce: str, header: str = "Proxy-Authenticate") -> tuple[str, str]:
+    return (header, f'Digest realm="edge", nonce="{nonce}", algorithm=SHA-256, qop="auth"')
+
+
+@pytest.mark.parametrize("command", ["reoffer", "update", "info", "ping", "refer", "hang_up"])
+def test_a_challenge_inside_the_call_is_answered_once(command: str) -> None:
+    talk = challenged_call()
+    ua, now = talk.bench.ua, talk.bench.now
+    {
+        "reoffer": lambda: ua.reoffer(talk.call, OFFER, now),
+        "update": lambda: ua.update(talk.call, now),
+        "info": lambda: ua.info(talk.call, "application/dtmf", b"1", now),
+        "ping": lambda: ua.ping(talk.call, now),
+        "refer": lambda: ua.refer(talk.call, "sip:carol@example.net", now),
+        "hang_up": lambda: ua.hang_up(talk.call, now),
+    }[command]()
+    first = talk.sent()
+    assert "Proxy-Authorization" not in first.headers
+    second = talk.reply(first, 407, headers=[challenge("n1")])[-1]
+    assert isinstance(second, Request)
+    assert second.method == first.method
+    assert second.body == first.body
+    assert second.cseq.number == first.cseq.number + 1
+    value = second.headers.get("Proxy-Authorization") or ""
+    assert f'uri="{second.uri}"' in value
+    assert "nc=00000001" in value
+    again = talk.reply(second, 407, headers=[challenge("n2")])
+    assert [message for message in again if isinstance(message, Request) and message.method != "ACK"] == [], "refused"
+
+
+def test_what_served_once_is_sent_at_once_with_the_next_count() -> None:
+    talk = challenged_call()
+    talk.bench.ua.ping(talk.call, talk.bench.now)
+    (second,) = talk.reply(talk.sent(), 401, headers=[challenge("n1", "WWW-Authenticate")])
+    assert isinstance(second, Request)
+    talk.reply(second, 200)
+    talk.bench.ua.hang_up(talk.call, talk.bench.now)
+    bye = talk.sent()
+    assert bye.method == "BYE"
+    counts = [(message.headers.get("Authorization") or "").partition("nc=")[2][:8] for message in (second, bye)]
+    assert counts[1] > counts[0] >= "00000001"
+
+
+def test_without_credentials_a_challenge_is_a_refusal() -> None:
+    talk = outbound()
+    talk.bench.ua.hang_up(talk.call, talk.bench.now)
+    assert talk.reply(talk.sent(), 407, headers=[challenge("n1")]) == []
+    assert talk.bench.ua.calls == 0

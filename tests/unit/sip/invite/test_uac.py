@@ -849,3 +849,12 @@ def test_an_info_that_is_challenged_is_sent_once_more() -> None:
     assert again.cseq.number == info.cseq.number + 1
     bench.feed(respond(again, 200))
     assert bench.ua.calls == 1
+
+
+def test_a_redirect_to_strangers_shows_them_no_credentials() -> None:
+    for hop, expected in ((SECOND, ["ACK"]), (UDP, ["ACK", "INVITE"])):
+        bench, first, call = placed_over(UDP, credentials=CREDENTIALS)
+        bench.feed(moved(first, 302, "<sip:a@192.0.2.50>"))
+        bench.ua.redirect(call, "sip:a@192.0.2.50", [hop], bench.now)
+        bench.drain()
+        assert statuses(bench.feed(challenge(last_invite(bench)), hop)) == expected
