@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gateway.sip.grammar import SipParseError
 from gateway.sip.message import Request, Response, make_response
+from gateway.sip.multipart import body_parts, is_multipart, session_description
 from gateway.sip.reason import reason_phrase
 from gateway.sip.validation import Refusal, check_accept, check_body, check_hops, check_request
 
@@ -64,7 +65,7 @@ class Capabilities:
     def _check_content(self, request: Request) -> Refusal | None:
         if request.method == "INVITE":
             return _check_invite(request)
-        return check_body(request, (ACCEPTED_TYPE,)) if request.method in _SESSION_METHODS else None
+        return _check_session_body(request) if request.method in _SESSION_METHODS else None
 
     def options_response(self, request: Request, to_tag: str, server: tuple[str, str]) -> Response:
         """What OPTIONS asks for (RFC 3261 §11.2)."""
@@ -82,15 +83,29 @@ class Capabilities:
 
 def _check_invite(invite: Request) -> Refusal | None:
     """A call may leave us again on another leg, so hops count, unlike for requests that end here."""
-    refusal = check_hops(invite) or check_body(invite, (ACCEPTED_TYPE,)) or check_accept(invite, ACCEPTED_TYPE)
+    refusal = check_hops(invite) or _check_session_body(invite) or check_accept(invite, ACCEPTED_TYPE)
     if refusal is not None and refusal.status == 406:
         return refuse(406, refusal.rule, _ACCEPT)
     return refusal
 
 
+def _check_session_body(request: Request) -> Refusal | None:
+    """415 for a body in which there is no session description, or that has a part its sender insists on.
+
+    A part of another kind without a word about its handling is left unread, where RFC 5621 §5 would have it required:
+    carriers say nothing and mean nothing by it.
+    """
+    if not is_multipart(request) or "Content-Encoding" in request.headers:
+        return check_body(request, (ACCEPTED_TYPE,))
+    parts = body_parts(request)
+    is_readable = any(part.content_type == ACCEPTED_TYPE for part in parts)
+    is_insisting = any(part.content_type != ACCEPTED_TYPE and part.handling == "required" for part in parts)
+    return None if is_readable and not is_insisting else check_body(request, (ACCEPTED_TYPE,))
+
+
 def offer_of(message: Request | Response) -> bytes | None:
-    """The session description a message carries, if any."""
-    return message.body if message.body and message.content_type == ACCEPTED_TYPE else None
+    """The session description a message carries, alone or among other parts; None when there is none."""
+    return session_description(message)
 
 
 def option_tags(message: Request | Response, name: str) -> frozenset[str]:

@@ -183,6 +183,19 @@ async def test_row_14_a_reinvite_without_an_offer_is_answered_with_the_session_a
     await call.hang_up()
 
 
+async def test_sharp_edge_an_offer_beside_the_telephone_networks_own_signalling_is_found(scene: OpenScene) -> None:
+    """SIP-I: ISUP in the same body, which is not ours to read."""
+    carrier = await (await scene()).carrier()
+    call = await carrier.call()
+    parts = ["--edge", "Content-Type: application/sdp", "", call.offer()]
+    isup = ["--edge", "Content-Type: application/ISUP", "Content-Disposition: signal;handling=optional", "", "\x01\x10"]
+    body = "\r\n".join([*parts, *isup, "--edge--", ""])
+    carrier.send(call.request("INVITE", body, content_type="multipart/mixed;boundary=edge"))
+    await call.answered()
+    await call.leg.hears_tone()
+    await call.hang_up()
+
+
 async def test_row_15_a_slow_provider_lets_it_ring_and_the_answer_comes_with_the_voice(scene: OpenScene) -> None:
     slow = Scenario.model_validate(
         {"greeting": {"tone": {"hz": 440, "ms": 20_000}}, "faults": {"stall_session_updated_ms": 1500}}
