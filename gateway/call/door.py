@@ -80,6 +80,8 @@ class Door:
         for realm in self._users:
             if realm not in self._digests:
                 self._digests[realm] = DigestServer(realm, self._key, self._password_in(realm))
+        for digest in self._digests.values():
+            digest.offer(settings.sip.digest)
         self._requests.apply(settings.protection.requests_per_second)
         self._invites.apply(settings.protection.invites_per_second)
         self._bans.apply(_ban_rule(settings))

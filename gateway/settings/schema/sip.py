@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -128,3 +128,8 @@ class SipSettings(Section):
     """How calls whose other side is gone are noticed (RFC 4028); none switches it off."""
     dns: DnsSettings = DnsSettings()
     """Who is asked for the addresses of trunks."""
+    digest: Annotated[tuple[Literal["MD5", "SHA-256", "SHA-512-256"], ...], AfterValidator(refuse_repetition)] = Field(
+        ("MD5",), min_length=1
+    )
+    """Algorithms that phones and callers are challenged with, in this order (RFC 8760). Many phones know only MD5, and
+    some of them give up when another one is offered beside it. What we answer at a carrier is the carrier's choice."""

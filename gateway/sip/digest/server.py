@@ -21,9 +21,9 @@ from gateway.sip.uri import SipUri, Uri, parse_uri
 NONCE_LIFETIME_S = 300.0
 """How long a nonce is good for. A phone that registers every few minutes needs one challenge each time."""
 
-ALGORITHMS = ("MD5", "SHA-256")
-"""What is offered, in this order. RFC 8760 §2.3 would have the stronger first, but much equipment reads nothing but the
-first challenge and gives up on an algorithm it does not know; what knows better looks at all of them."""
+ALGORITHMS = ("MD5",)
+"""What is offered unless told. RFC 8760 §2.3 has a challenge for each, the strongest first; but much equipment
+reads only the first one, and some gives up when any of them is unknown to it."""
 
 MAX_NONCES = 20_000
 """Used nonces remembered. Beyond, the oldest are forgotten, and every nonce as old as they are counts as stale."""
@@ -110,7 +110,7 @@ class DigestServer:
         self._realm = realm
         self._key = key
         self._passwords = passwords
-        self._algorithms = tuple(_known(name) for name in algorithms)
+        self.offer(algorithms)
         self._qops = qops
         self._lifetime_ms = round(nonce_lifetime_s * 1000)
         self._max_nonces = max_nonces
@@ -122,6 +122,10 @@ class DigestServer:
     def nonces(self) -> int:
         """Used nonces that are remembered."""
         return len(self._used)
+
+    def offer(self, algorithms: tuple[str, ...]) -> None:
+        """Challenge with these from here on, in this order, and accept no others."""
+        self._algorithms = tuple(_known(name) for name in algorithms)
 
     def check(self, request: Request, now: float, source: str = "") -> Outcome:
         """Who sent this? ``now`` is monotonic seconds, ``source`` the address it came from. Never raises, whatever the

@@ -52,14 +52,24 @@ def test_the_right_password_is_verified_by_each_algorithm() -> None:
         assert guard.check(Phone(guard).challenged(), 1.0) == Verified("1001")
 
 
-def test_a_challenge_offers_md5_first_for_phones_that_read_no_further() -> None:
-    challenge = server().challenge(register(), 0.0)
+def test_a_challenge_for_each_algorithm_in_the_order_given() -> None:
+    challenge = server(algorithms=("SHA-256", "MD5")).challenge(register(), 0.0)
     assert not challenge.is_stale
     assert [name for name, _ in challenge.headers] == ["WWW-Authenticate"] * 2
-    assert "algorithm=MD5" in challenge.headers[0][1]
-    assert "algorithm=SHA-256" in challenge.headers[1][1]
+    assert "algorithm=SHA-256" in challenge.headers[0][1]
+    assert "algorithm=MD5" in challenge.headers[1][1]
     assert 'qop="auth"' in challenge.headers[0][1]
     assert "stale" not in challenge.headers[0][1]
+
+
+def test_only_md5_is_offered_unless_told_for_phones_that_give_up_on_what_they_do_not_know() -> None:
+    guard = server()
+    (challenge,) = guard.challenge(register(), 0.0).headers
+    assert "algorithm=MD5" in challenge[1]
+    answer = Phone(guard).challenged()
+    guard.offer(("SHA-512-256",))
+    assert isinstance(guard.check(answer, 0.0), Challenge), "what is not offered any more is not accepted"
+    assert guard.check(Phone(guard).challenged(), 0.0) == Verified("1001")
 
 
 def test_auth_int_is_verified_over_the_body() -> None:
