@@ -19,7 +19,13 @@ def office(seen: list[NodeEvent]) -> Gateway:
 
 
 def branch(seen: list[NodeEvent], port: int, **trunk: object) -> Gateway:
-    carrier = {"targets": [f"sip:127.0.0.1:{port}"], "username": "acme", "password": "right", "register": True}
+    carrier = {
+        "targets": [f"sip:127.0.0.1:{port}"],
+        "username": "acme",
+        "password": "right",
+        "register": True,
+        "options_s": 0,
+    }
     settings = settings_with(NOWHERE, trunks={"carrier": carrier | trunk}, node={"name": "branch", "max_calls": 5})
     return Gateway(settings, node_sinks=[seen.append])
 
