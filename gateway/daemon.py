@@ -338,7 +338,7 @@ class Gateway:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 agent = self.sip.user_agent
-                while agent.calls or agent.unfinished_refusals:  # noqa: ASYNC110 - once, at the end, a few rounds
+                while agent.unfinished:  # noqa: ASYNC110 - once, at the end, a few rounds
                     await asyncio.sleep(_POLL_S)
 
 

@@ -20,9 +20,10 @@ from gateway.sip.grammar import SipParseError
 from gateway.sip.identity import Identity, stateless_tag
 from gateway.sip.invite.call import NO_DIALOG, Call
 from gateway.sip.invite.commands import CallCommands
-from gateway.sip.invite.context import CallContext, Reliability
+from gateway.sip.invite.context import CallContext
 from gateway.sip.invite.invitation import Invitation
 from gateway.sip.invite.refer import is_refer_event
+from gateway.sip.invite.reliability import Reliability
 from gateway.sip.invite.replacing import find_replaced
 from gateway.sip.invite.session_timer import SMALLEST_MIN_SE_S, SessionTerms, check_interval
 from gateway.sip.invite.uac import InviteUac
@@ -35,7 +36,7 @@ from gateway.sip.stats import UserAgentStats
 from gateway.sip.transaction.invite_server import InviteServer
 from gateway.sip.transaction.machine import TimerValues, TransactionContext
 from gateway.sip.transaction.table import Server, TransactionTable
-from gateway.sip.validation import Refusal, check_response
+from gateway.sip.validation import Refusal, check_response, warning
 
 HeaderList = Iterable[tuple[str, str]]
 
@@ -151,7 +152,7 @@ class UserAgent(CallCommands):
             if self._admit(message, flow, now):
                 # What tripped us may be said less well than the rule it breaks.
                 refusal = self._context.capabilities.check(message) or refuse(
-                    error.status, "malformed_message", reason=str(error)
+                    error.status, "malformed_message", warning(str(error))
                 )
                 self._refuse(message, flow, refusal)
 
@@ -236,6 +237,14 @@ class UserAgent(CallCommands):
         return self._table.unfinished_refusals
 
     @property
+    def unfinished(self) -> int:
+        """What is still being said: calls whose BYE, or the ACK it waits for, is under way, and unfinished refusals.
+
+        Who stops before this is 0 leaves peers in calls that nobody serves.
+        """
+        return len(self._calls) + self.unfinished_refusals
+
+    @property
     def dialogs(self) -> int:
         """Dialogs that requests can still find."""
         return len(self._context.dialogs)
@@ -259,8 +268,6 @@ class UserAgent(CallCommands):
         """
         if not self._has_room_for_call:
             raise CapacityError("too many calls", retry_after_s=self._config.retry_after_s)
-        if not invitation.body:
-            raise LocalProtocolError("an outbound call makes the offer: body must be its SDP")
         try:
             inviting = InviteUac(self._context, invitation)
         except SipParseError as error:

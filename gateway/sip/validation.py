@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from gateway.sip.grammar import SipParseError, is_token
+from gateway.sip.grammar import SipParseError, is_token, quote_string
 from gateway.sip.message import VERSION, Request, Response
 from gateway.sip.reason import reason_phrase
 from gateway.sip.uri import SipUri, TelUri, Uri
@@ -65,8 +65,13 @@ class Refusal:
 
     @classmethod
     def from_error(cls, error: SipParseError, rule: str = "malformed_message") -> Refusal:
-        """The refusal of a message that could not be parsed."""
-        return cls(error.status, str(error), rule)
+        """The refusal of a message that could not be parsed: what is wrong with it stands in a Warning."""
+        return cls(error.status, reason_phrase(error.status), rule, (warning(str(error)),))
+
+
+def warning(text: str, code: int = 399) -> tuple[str, str]:
+    """A Warning header (RFC 3261 §20.43): 399 is for people, 30x and 370 tell what is wrong with a session."""
+    return ("Warning", f"{code} gateway {quote_string(text)}")
 
 
 def check_request(

@@ -210,6 +210,7 @@ class OutboundTrunks:
             credentials=None if _is_elsewhere(settings, destination) else _credentials(settings),
             contact_user=escape_user(settings.username) if settings.username else None,
             ring_timeout_s=ring_timeout_s or settings.ring_timeout_s,
+            reliable=settings.reliable_provisionals,
             more_targets=tuple(more),
         )
 

@@ -214,9 +214,9 @@ def test_offers_that_cross_by_update_and_reinvite_are_both_taken() -> None:
         assert_converged(caller, callee)
 
 
-COMMANDS = (  # noqa: SIM905 - eighteen quoted words are harder to read
+COMMANDS = (  # noqa: SIM905 - nineteen quoted words are harder to read
     "answer ring ring_early reject hang_up reoffer reoffer_update reoffer_empty update answer_offer refuse_offer refer "
-    "attended info ping invite wait wait_long"
+    "attended info ping invite invite_empty wait wait_long"
 ).split()
 
 
@@ -248,8 +248,8 @@ def test_any_mixture_of_commands_on_both_sides_ends_clean(
 
 def act(net: VirtualNetwork, agent: Agent, other: Agent, command: str, choice: int) -> None:
     calls = list(agent.ends())
-    if command == "invite" or not calls:
-        agent.call(other, OFFER, "tcp" if choice == 0 else "udp")
+    if command in ("invite", "invite_empty") or not calls:
+        agent.call(other, OFFER if command == "invite" else b"", "tcp" if choice == 0 else "udp")
         return
     call, second = calls[choice % len(calls)], calls[-1]
     ua, now = agent.ua, agent.now

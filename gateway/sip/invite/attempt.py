@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from gateway.sip.capabilities import CONTENT_TYPE, offer_of
 from gateway.sip.dialog import MAX_FORWARDS, Dialog
 from gateway.sip.digest import DigestClient
 from gateway.sip.flow import Flow
@@ -80,6 +81,7 @@ class InviteAttempt:
         self._call: Call | None = None
         self._client: InviteClient | None = None
         self._acks: dict[str, bytes] = {}
+        self._unanswered: str | None = None
         self._is_withdrawn = False
         self._has_sent_cancel = False
         self._end_headers: tuple[tuple[str, str], ...] = ()
@@ -125,17 +127,22 @@ class InviteAttempt:
         """ACK to each 2xx, the same again to a repeated one (RFC 3261 §13.2.2.4)."""
         tag = response.to.tag or ""
         known = self._acks.get(tag)
-        if known is not None:
-            self._context.send(self.flow, known)
+        if known is not None or self._unanswered == tag:
+            if known is not None:
+                self._context.send(self.flow, known)
             return
         if len(self._acks) >= MAX_FORKS:
             return
         dialog = self._dialog_of(response, tag)
-        self._acknowledge(dialog, tag)
-        is_first = len(self._acks) == 1
+        is_first = not self._acks and self._unanswered is None
+        is_wanted = is_first and not self._is_withdrawn
+        if is_wanted and not self.request.body and offer_of(response) is not None:
+            self._unanswered = tag
+        else:
+            self._acknowledge(dialog, tag)
         if is_first:
             self._end()
-        if is_first and not self._is_withdrawn:
+        if is_wanted:
             self._owner.attempt_answered(dialog, response, now)
             return
         context = self._context
@@ -157,12 +164,25 @@ class InviteAttempt:
         dialog.digest = self._digest
         return dialog
 
-    def _acknowledge(self, dialog: Dialog, tag: str) -> None:
+    @property
+    def awaits_answer(self) -> bool:
+        """The 2xx made the offer, as our INVITE asked it to, and the ACK must answer it (RFC 3261 §13.2.1)."""
+        return self._unanswered is not None
+
+    def acknowledge_offer(self, dialog: Dialog, body: bytes) -> None:
+        """The ACK to the 2xx that made the offer, with our answer; without one only when BYE follows at once."""
+        if self._unanswered is not None:
+            tag, self._unanswered = self._unanswered, None
+            self._acknowledge(dialog, tag, body)
+
+    def _acknowledge(self, dialog: Dialog, tag: str, body: bytes = b"") -> None:
         """The ACK has the sequence number and the credentials of the INVITE (RFC 3261 §13.2.2.4)."""
         context = self._context
         number = self.request.cseq.number
-        headers = credentials_of(self.request)
-        ack = dialog.make_request("ACK", context.ids.branch(), context.identity, cseq=number, headers=headers)
+        headers = (*credentials_of(self.request), *((CONTENT_TYPE,) if body else ()))
+        ack = dialog.make_request(
+            "ACK", context.ids.branch(), context.identity, cseq=number, headers=headers, body=body
+        )
         self._acks[tag] = ack.to_bytes()
         context.send(self.flow, self._acks[tag])
 

@@ -339,7 +339,7 @@ class Call:
         self._is_confirmed = True
         self.forget_dialogs()
         self.dialog = dialog
-        dialog.is_negotiated = True
+        dialog.is_negotiated = self.inviting is None or not self.inviting.awaits_answer
         dialog.remote_session = dialog.remote_session or response.body
         self.peer.note(response)
         self.session_timer.accepted(response, now)
@@ -412,6 +412,8 @@ class Call:
         if self.dialog is None:
             self.close()
             return
+        if self.inviting is not None:
+            self.inviting.acknowledge_offer(self.dialog, b"")
         send_bye(self.context, self.dialog, self._bye_headers, now, self)
 
     def _drop_serving(self, now: float) -> None:

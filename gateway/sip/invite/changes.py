@@ -94,8 +94,10 @@ class Changes:
 
     @property
     def _is_ours_in_the_way(self) -> bool:
-        """We made an offer that has no answer yet."""
-        serving = self._call.serving
+        """We made an offer that has no answer yet, or an ACK of ours has still to answer the peer's."""
+        serving, inviting = self._call.serving, self._call.inviting
+        if inviting is not None and inviting.awaits_answer:
+            return True
         if serving is not None and serving.state is UasState.ANSWERED and serving.offer is None:
             return True  # the answer to our offer is in the ACK we wait for
         return self.ours is not None and (self.ours.is_open_offer or self.ours.awaits_ack)
@@ -163,6 +165,10 @@ class Changes:
             self._answer_served(self.served, body, now)
         elif isinstance(self.ours, Reinvite) and self.ours.awaits_ack:
             self.ours.acknowledge(body)
+        elif call.inviting is not None and call.inviting.awaits_answer and call.dialog is not None:
+            call.dialog.local_session = body
+            call.dialog.is_negotiated = True
+            call.inviting.acknowledge_offer(call.dialog, body)
         else:
             raise LocalProtocolError("no offer is open in this call: nothing to answer")
 
@@ -217,6 +223,8 @@ class Changes:
         call, dialog = self._call, self._call.dialog
         if dialog is None or not call.is_talking or self.ours is not None or self.is_serving:
             return False
+        if not dialog.is_negotiated:
+            return False
         if call.peer.allows("UPDATE"):
             self._begin(Update(call, dialog, b""), now)
         elif dialog.local_session:
@@ -243,7 +251,8 @@ class Changes:
         return dialog
 
     def _begin(self, change: Reinvite | Update, now: float) -> None:
-        if self.ours is not None or self.is_serving:
+        inviting = self._call.inviting
+        if self.ours is not None or self.is_serving or (inviting is not None and inviting.awaits_answer):
             raise LocalProtocolError("cannot reoffer: another exchange is open in this call; wait for its end")
         self.ours = change
         change.start(now)

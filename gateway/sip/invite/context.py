@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from gateway.base.clock import Deadlines
 from gateway.base.ids import IdSource
@@ -14,6 +14,7 @@ from gateway.sip.events import Event, RequestRefused
 from gateway.sip.flow import Flow
 from gateway.sip.identity import Identity
 from gateway.sip.invite.lingering import Lingering
+from gateway.sip.invite.reliability import Reliability
 from gateway.sip.invite.session_timer import SessionTerms
 from gateway.sip.message import Request, Response, make_response
 from gateway.sip.stats import UserAgentStats
@@ -23,10 +24,6 @@ from gateway.sip.validation import Refusal
 
 if TYPE_CHECKING:
     from gateway.sip.invite.call import Call
-
-
-Reliability = Literal["off", "supported", "required"]
-"""Provisional answers (RFC 3262): never reliable; where they carry SDP or the peer insists; wherever the peer can."""
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gateway.sip.digest import Credentials
 from gateway.sip.flow import Flow
+from gateway.sip.invite.reliability import Reliability
 from gateway.sip.transaction.large_request import LARGEST_DATAGRAM
 
 
@@ -28,7 +29,7 @@ class Invitation:
     from_: str
     to: str
     body: bytes
-    """Our SDP offer."""
+    """Our SDP offer. Empty: the peer makes it in its 2xx, and ``answer_offer`` sends ours in the ACK."""
     headers: tuple[tuple[str, str], ...] = ()
     route: tuple[str, ...] = ()
     """Preloaded Route elements (RFC 3261 §8.1.2), nearest hop first; a strict router's is put into the Request-URI."""
@@ -42,6 +43,8 @@ class Invitation:
     """Whether 300, 301, 302 and 305 are told as ``CallRedirected``; else they are refusals like any other."""
     tries_tcp_above: int = LARGEST_DATAGRAM
     """Octets above which the INVITE, when it would go by UDP, tries TCP first; 0: never."""
+    reliable: Reliability | None = None
+    """Whether the peer's provisional answers may, or must, be reliable; None: as the user agent is configured."""
     more_targets: tuple[Target, ...] = ()
     """Tried in order when no hop of the one before served."""
 

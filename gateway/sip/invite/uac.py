@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway.base.errors import LocalProtocolError
 from gateway.sip.address import Address
-from gateway.sip.capabilities import CONTENT_TYPE, offer_of
+from gateway.sip.capabilities import CONTENT_TYPE, offer_of, without
 from gateway.sip.dialog import MAX_FORWARDS, Dialog
 from gateway.sip.digest import DigestClient
 from gateway.sip.events import (
@@ -148,15 +149,36 @@ class InviteUac:
             ("CSeq", f"{self._cseq} INVITE"),
             ("Contact", context.identity.contact(flow, user=self.contact_user, is_sips=self._uri.startswith("sips:"))),
             context.capabilities.allow,
-            context.capabilities.supported,
-            *self._terms.headers,
-            *(() if context.reliable != "required" else (("Require", "100rel"),)),
-            CONTENT_TYPE,
+            *self._abilities(),
             context.identity.user_agent,
             *self._credentials,
             *self._invitation.headers,
         ]
         return make_request("INVITE", uri, headers=fields, body=self._invitation.body)
+
+    def _abilities(self) -> list[tuple[str, str]]:
+        """What the INVITE says of extensions and of its body.
+
+        Without an offer of ours a reliable provisional answer would make one, which the PRACK had to answer at once:
+        then we do without them.
+        """
+        ours = self._context.capabilities
+        has_body = bool(self._invitation.body)
+        reliable = self._invitation.reliable or self._context.reliable
+        can_prack = has_body and reliable != "off" and "100rel" in ours.extensions
+        if not can_prack:
+            ours = replace(ours, extensions=without(ours.extensions, "100rel"))
+        insists = [("Require", "100rel")] if can_prack and reliable == "required" else []
+        return [ours.supported, *self._terms.headers, *insists, *([CONTENT_TYPE] if has_body else [])]
+
+    @property
+    def awaits_answer(self) -> bool:
+        """The peer's 2xx made the offer; the ACK waits for our answer."""
+        return self._attempt.awaits_answer
+
+    def acknowledge_offer(self, dialog: Dialog, body: bytes) -> None:
+        """Send that ACK."""
+        self._attempt.acknowledge_offer(dialog, body)
 
     def _send(self, now: float) -> None:
         if self._call is None:

@@ -231,7 +231,8 @@ def test_a_refusal_can_be_made_of_a_parse_error() -> None:
         parse_message(b"OPTIONS sip:a SIP/2.0\r\nl: 9\r\n\r\n")
     refusal = Refusal.from_error(caught.value)
     assert (refusal.status, refusal.rule) == (400, "malformed_message")
-    assert refusal.reason == "Content-Length 9 but only 0 octets of body"
+    assert refusal.reason == "Bad Request"
+    assert refusal.headers == (("Warning", '399 gateway "Content-Length 9 but only 0 octets of body"'),)
     assert caught.value.request is not None
     assert make_response(caught.value.request, refusal.status, refusal.reason).status == 400
 

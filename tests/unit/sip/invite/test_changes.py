@@ -5,10 +5,18 @@ from __future__ import annotations
 import pytest
 
 from gateway.base.errors import LocalProtocolError
-from gateway.sip.events import CallConfirmed, CallEnded, CallReoffered, EndCause, ReofferAnswered, ReofferRefused
+from gateway.sip.events import (
+    CallAnswered,
+    CallConfirmed,
+    CallEnded,
+    CallReoffered,
+    EndCause,
+    ReofferAnswered,
+    ReofferRefused,
+)
 from gateway.sip.message import Request, Response
-from tests.support.calls import ANSWER, OFFER, SDP, assert_nothing_is_left, inbound, outbound
-from tests.support.sip_peer import ack_for, invite, statuses
+from tests.support.calls import ANSWER, OFFER, SDP, Talk, assert_nothing_is_left, inbound, outbound
+from tests.support.sip_peer import UserAgentBench, ack_for, invitation, invite, respond, statuses
 
 
 def test_an_immediate_second_invite_is_served_like_any_other() -> None:
@@ -125,3 +133,56 @@ def test_an_ack_that_was_overtaken_by_an_update_still_confirms() -> None:
     assert isinstance(ok, Response)
     assert ack_for(talk.invite, ok)
     assert isinstance(talk.invite, Request)
+
+
+# A call of ours without an offer
+
+
+def asked_for_an_offer() -> tuple[Talk, Request]:
+    bench = UserAgentBench()
+    call = bench.ua.invite(invitation(body=b""), bench.now)
+    (sent,) = bench.drain()
+    assert isinstance(sent, Request)
+    ok = respond(sent, 200, to_tag="callee", headers=[("Contact", "<sip:bob@203.0.113.9>"), SDP], body=OFFER)
+    assert bench.feed(ok) == [], "the ACK waits for the answer"
+    assert bench.take_events() == [CallAnswered(call, OFFER)]
+    assert bench.feed(ok) == []
+    return Talk(bench, call, sent.from_.tag or "", "callee", sent.call_id, sent, ok), sent
+
+
+def test_an_invite_without_an_offer_is_acknowledged_with_our_answer() -> None:
+    talk, sent = asked_for_an_offer()
+    assert (sent.body, sent.content_type) == (b"", None)
+    assert "100rel" not in (sent.headers.get("Supported") or "")
+    assert statuses(talk.ask("UPDATE", body=OFFER)) == [491]
+    with pytest.raises(LocalProtocolError):
+        talk.bench.ua.reoffer(talk.call, OFFER, talk.bench.now)
+    talk.bench.ua.answer_offer(talk.call, ANSWER, talk.bench.now)
+    ack = talk.sent()
+    assert (ack.method, ack.body, ack.cseq.number) == ("ACK", ANSWER, sent.cseq.number)
+    (again,) = talk.bench.feed(talk.answer)
+    assert again.to_bytes() == ack.to_bytes()
+    with pytest.raises(LocalProtocolError):
+        talk.bench.ua.answer_offer(talk.call, ANSWER, talk.bench.now)
+    talk.bench.ua.reoffer(talk.call, OFFER, talk.bench.now)
+    assert talk.sent().method == "INVITE"
+
+
+def test_an_offer_that_does_not_suit_us_is_acknowledged_and_ended() -> None:
+    talk, _ = asked_for_an_offer()
+    talk.bench.ua.hang_up(talk.call, talk.bench.now)
+    sent = talk.bench.drain()
+    assert statuses(sent) == ["ACK", "BYE"]
+    assert isinstance(sent[1], Request)
+    talk.reply(sent[1], 200)
+    assert_nothing_is_left(talk.bench)
+
+
+def test_an_answer_without_an_offer_is_acknowledged_at_once() -> None:
+    bench = UserAgentBench()
+    call = bench.ua.invite(invitation(body=b""), bench.now)
+    (sent,) = bench.drain()
+    assert isinstance(sent, Request)
+    answer = respond(sent, 200, to_tag="callee", headers=[("Contact", "<sip:bob@203.0.113.9>")])
+    assert statuses(bench.feed(answer)) == ["ACK"]
+    assert bench.take_events() == [CallAnswered(call, b"")]
