@@ -186,7 +186,7 @@ class Dialer:
 
     def _invite(self, call: OutboundCall, invitation: Invitation) -> None:
         hop = invitation.hops[0]
-        self._let_in(call, invitation.hops)
+        self._let_in(call, [flow for target in invitation.targets for flow in target.hops])
 
         def place() -> str:
             offer = call.offer(self._media_address(hop), hop.remote[0])

@@ -6,9 +6,9 @@ from typing import Protocol
 
 from gateway.call.call import Call
 from gateway.settings.schema import Settings
-from gateway.sip.grammar import format_host_port
+from gateway.sip.grammar import escape_user, format_host_port
 from gateway.sip.uri import SipUri
-from gateway.trunks.destination import OutboundRefused, escape_user, parse_destination
+from gateway.trunks.destination import OutboundRefused, parse_destination
 
 TRANSFER_OFF = "trunks.transfer"
 

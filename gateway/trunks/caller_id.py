@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.sip.address import Address
+from gateway.sip.grammar import escape_user
 from gateway.sip.headers import canonical_name
 from gateway.sip.uri import SipUri
-from gateway.trunks.destination import OutboundRefused, escape_user
+from gateway.trunks.destination import OutboundRefused
 
 ANONYMOUS_FROM = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 """What From says of a caller who stays unnamed (RFC 3323 §4.1.1.3)."""

@@ -15,7 +15,6 @@ _NUMBER = re.compile(r"\+?[0-9*#]+")
 _NUMBER_AS_WRITTEN = re.compile(r"\+?[0-9*#][0-9*# .()/-]*")
 _SEPARATORS = str.maketrans("", "", " .()/-")
 _GLOBAL_NUMBER = re.compile(r"\+[0-9]{4,15}")
-_UNESCAPED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()&=+$,/")
 
 
 class OutboundRefused(GatewayError):
@@ -87,9 +86,3 @@ def _of_uri(text: str) -> Destination:
 
 def _refused(problem: str) -> OutboundRefused:
     return OutboundRefused("destination", f"the destination {problem}", status=484)
-
-
-def escape_user(user: str) -> str:
-    """The user part of a SIP URI (RFC 3261 §25.1): everything that may not stand there is written %HH."""
-    raw = user.encode("utf-8", "surrogateescape")
-    return "".join(chr(octet) if chr(octet) in _UNESCAPED else f"%{octet:02X}" for octet in raw)

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.base.errors import LocalProtocolError
-from gateway.settings.match import matches_pattern
 from gateway.settings.schema import TrunkSettings
 from gateway.sip.digest import Credentials
 from gateway.sip.events import CallRedirected, HopFailed
 from gateway.sip.flow import Flow, SocketAddress, Transport
-from gateway.sip.grammar import SipParseError
+from gateway.sip.grammar import SipParseError, escape_user
 from gateway.sip.invite.invitation import Invitation, Target
 from gateway.sip.invite.redirection import USE_PROXY
-from gateway.sip.resolution import Hop, ResolutionError, is_address
+from gateway.sip.resolution import Hop, ResolutionError
 from gateway.sip.uri import SipUri, TelUri, parse_uri
+from gateway.trunks.allow_list import allows, is_elsewhere, not_allowed
 from gateway.trunks.caller_id import CallerId, HeaderFields, check_own_headers
-from gateway.trunks.destination import Destination, OutboundRefused, escape_user, parse_destination
+from gateway.trunks.destination import Destination, OutboundRefused, parse_destination
+from gateway.trunks.target_uri import loose, request_uri, uri_of_route
 
 ACCOUNT_PREFIX = "account:"
 """What ``choose`` puts before the name of an account. No trunk has a colon in its name."""
@@ -77,9 +77,6 @@ class Redirection:
     hops: tuple[Flow, ...]
     route: tuple[str, ...] | None = None
     """None: as before."""
-
-
-_PART_OF_ADDRESS = re.compile(r"[0-9a-f:.]*[0-9:][0-9a-f:.]*\*[0-9a-f:.*]*")
 
 
 def _nobody(_: str) -> None:
@@ -146,10 +143,10 @@ class OutboundTrunks:
         if destination.uri is None and self._contacts(destination.user) is not None:
             return ACCOUNT_PREFIX + destination.user
         fitting = [
-            name for name, settings in self._trunks.items() if settings.targets and _allows(settings, destination)
+            name for name, settings in self._trunks.items() if settings.targets and allows(settings, destination)
         ]
         if not fitting:
-            raise _not_allowed("no trunk", destination)
+            raise not_allowed("no trunk", destination)
         for name in fitting:
             if not self._is_down(name):
                 return name
@@ -159,8 +156,8 @@ class OutboundTrunks:
         settings = self._trunks.get(name)
         if settings is None:
             raise OutboundRefused("trunks.unknown", f"there is no trunk {name!r}", status=404)
-        if not _allows(settings, destination):
-            raise _not_allowed(f"trunk {name}", destination)
+        if not allows(settings, destination):
+            raise not_allowed(f"trunk {name}", destination)
         if not settings.targets:
             raise OutboundRefused("trunks.no_targets", f"trunk {name} has no targets: it takes calls only", status=480)
         return settings
@@ -203,11 +200,11 @@ class OutboundTrunks:
             first.request_uri,
             first.hops,
             from_=caller.from_,
-            to=f"<{_request_uri(settings.targets[0], destination)}>",
+            to=f"<{first.request_uri}>",
             body=body,
             headers=(*caller.headers, *own_headers),
             route=route,
-            credentials=None if _is_elsewhere(settings, destination) else _credentials(settings),
+            credentials=None if is_elsewhere(settings, destination) else _credentials(settings),
             contact_user=escape_user(settings.username) if settings.username else None,
             ring_timeout_s=ring_timeout_s or settings.ring_timeout_s,
             reliable=settings.reliable_provisionals,
@@ -218,7 +215,7 @@ class OutboundTrunks:
         self, trunk: str, settings: TrunkSettings, destination: Destination, route: tuple[str, ...]
     ) -> list[Target]:
         """Each target with its hops; a target that leads nowhere is passed over while another one leads somewhere."""
-        targets = settings.targets[:1] if _is_elsewhere(settings, destination) else settings.targets
+        targets = settings.targets[:1] if is_elsewhere(settings, destination) else settings.targets
         results = await asyncio.gather(
             *(self._target(trunk, settings, target, destination, route) for target in targets), return_exceptions=True
         )
@@ -234,9 +231,10 @@ class OutboundTrunks:
     async def _target(
         self, trunk: str, settings: TrunkSettings, target: SipUri, destination: Destination, route: tuple[str, ...]
     ) -> Target:
-        first = _uri_of(route[0]) if route else _next_hop(target, destination)
+        elsewhere = destination.uri if is_elsewhere(settings, destination) else None
+        first = uri_of_route(route[0]) if route else elsewhere or target
         hops = await self.hops(trunk, settings, first)
-        return Target(str(_request_uri(target, destination)), hops, route)
+        return Target(str(elsewhere or request_uri(target, destination.user)), hops, route)
 
     async def hops(self, trunk: str, settings: TrunkSettings, uri: SipUri) -> tuple[Flow, ...]:
         """Flows to where ``uri`` leads. Raises ResolutionError."""
@@ -259,7 +257,7 @@ class OutboundTrunks:
     def _route(self, trunk: str, settings: TrunkSettings) -> tuple[str, ...]:
         """Preloaded Route: the outbound proxy, then what the registrar asked for (RFC 3608 §5)."""
         proxy = settings.outbound_proxy
-        first = (f"<{_loose(proxy)}>",) if proxy is not None else ()
+        first = (f"<{loose(proxy)}>",) if proxy is not None else ()
         return (*first, *self._service_route(trunk))
 
     def _caller(self, settings: TrunkSettings, from_user: str | None, display_name: str, flow: Flow) -> CallerId:
@@ -328,96 +326,23 @@ class OutboundTrunks:
     async def _by_proxy(self, trunk: str, settings: TrunkSettings, contact: str) -> Redirection:
         proxy = SipUri.parse(contact)
         hops = await self.hops(trunk, settings, proxy)
-        return Redirection(contact, "", hops, (f"<{_loose(proxy)}>",))
+        return Redirection(contact, "", hops, (f"<{loose(proxy)}>",))
 
     async def _by_contact(self, trunk: str, settings: TrunkSettings, contact: str) -> Redirection:
         destination = parse_destination(contact)
-        if not _allows(settings, destination):
-            raise _not_allowed(f"trunk {trunk}", destination)
+        if not allows(settings, destination):
+            raise not_allowed(f"trunk {trunk}", destination)
         uri = parse_uri(contact)
-        target = _request_uri(settings.targets[0], destination) if isinstance(uri, TelUri) else SipUri.parse(contact)
+        target = (
+            request_uri(settings.targets[0], destination.user) if isinstance(uri, TelUri) else SipUri.parse(contact)
+        )
         route = self._route(trunk, settings)
-        hops = await self.hops(trunk, settings, _uri_of(route[0]) if route else target)
+        hops = await self.hops(trunk, settings, uri_of_route(route[0]) if route else target)
         return Redirection(contact, str(target), hops)
 
     def hop_failed(self, event: HopFailed) -> None:
         """Other hops come first for a while, in every call."""
         self._resolver.penalise(event.flow.transport, event.flow.remote, event.retry_after_s)
-
-
-def _allows(settings: TrunkSettings, destination: Destination) -> bool:
-    """By the number or user; a URI at a host that is none of the trunk's only by a pattern that begins with ``sip:``.
-
-    So neither ``+1*`` nor ``*`` allows a call to a stranger's server, and ``sip:*@partner.example`` allows it to his.
-    """
-    uri = destination.uri
-    if uri is None or _is_at(settings, uri):
-        return any(matches_pattern(pattern, destination.user) for pattern in settings.allow_destinations)
-    text = f"sip:{destination.user}@{uri.host.lower()}"
-    return any(
-        matches_pattern(pattern, text)
-        for pattern in settings.allow_destinations
-        if pattern.startswith("sip:") and _is_for_host(pattern, uri.host)
-    )
-
-
-def _is_for_host(pattern: str, host: str) -> bool:
-    """``sip:*@10.*`` means addresses: no name such as 10.evil.example passes for one."""
-    return is_address(host) or not _PART_OF_ADDRESS.fullmatch(pattern.rpartition("@")[2])
-
-
-def _is_at(settings: TrunkSettings, uri: SipUri) -> bool:
-    hosts = {target.host.lower() for target in settings.targets}
-    return uri.host.lower() in hosts or uri.host.lower() == (settings.from_domain or "").lower()
-
-
-def _is_elsewhere(settings: TrunkSettings, destination: Destination) -> bool:
-    """A URI that itself says where to go. Whoever listens there is shown no answer made with the trunk's password."""
-    return destination.uri is not None and not _is_at(settings, destination.uri)
-
-
-def _not_allowed(who: str, destination: Destination) -> OutboundRefused:
-    text = f"{who} may call {destination.user!r}: see allow_destinations"
-    if who.startswith("trunk "):
-        text = f"{who} may not call {destination.user!r}: see its allow_destinations"
-    return OutboundRefused("trunks.allow_destinations", text)
-
-
-def _request_uri(target: SipUri, destination: Destination) -> SipUri:
-    """``sip:NUMBER@host-of-the-target``, with the target's port and its parameters except the transport.
-
-    The transport says how the next hop is reached, not who is called, and some carriers answer 404 to a URI that has
-    it. ``user=phone`` is not added by us: carriers that want it are given it in the target
-    (``sip:carrier.example;user=phone``), others compare URIs to the letter. A destination that came as a URI of
-    another host keeps its own.
-    """
-    if destination.uri is not None and destination.uri.host.lower() != target.host.lower():
-        return destination.uri
-    params = {name: value for name, value in target.params.items() if name != "transport"}
-    return SipUri(target.scheme, escape_user(destination.user), None, target.host, target.port, params)
-
-
-def _next_hop(target: SipUri, destination: Destination) -> SipUri:
-    if destination.uri is not None and destination.uri.host.lower() != target.host.lower():
-        return destination.uri
-    return target
-
-
-def _loose(proxy: SipUri) -> SipUri:
-    """A proxy of the settings is a loose router, whether or not that was written."""
-    return (
-        proxy
-        if proxy.is_loose_router
-        else SipUri(proxy.scheme, proxy.user, None, proxy.host, proxy.port, {**proxy.params, "lr": None})
-    )
-
-
-def _uri_of(route: str) -> SipUri:
-    """The URI of a Route element. Raises ResolutionError when it is none that can be reached."""
-    try:
-        return SipUri.parse(route.strip("<>").partition(">")[0])
-    except SipParseError as error:
-        raise ResolutionError(str(error)) from None
 
 
 def _credentials(settings: TrunkSettings) -> Credentials | None:

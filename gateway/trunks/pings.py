@@ -24,6 +24,7 @@ from gateway.sip.resolution import ResolutionError
 from gateway.sip.transaction.table import RequestFailure
 from gateway.sip.uri import SipUri
 from gateway.trunks.liveness import TargetHealth, TrunkLiveness, TrunkState
+from gateway.trunks.target_uri import loose
 
 _ACCEPT = ("Accept", "application/sdp")
 _FAILURES = {RequestFailure.TIMEOUT: "no answer", RequestFailure.FLOW: "the connection failed"}
@@ -206,7 +207,7 @@ class Pings:
             from_=f"<sip:{user}@{host}>",
             to=f"<{request_uri}>",
             headers=(_ACCEPT,),
-            route=() if proxy is None else (f"<{_loose(proxy)}>",),
+            route=() if proxy is None else (f"<{loose(proxy)}>",),
         )
         self._under_way[request] = _Ping(trunk, target, self.clock())
 
@@ -239,10 +240,6 @@ class Pings:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _loose(proxy: SipUri) -> SipUri:
-    return SipUri(proxy.scheme, proxy.user, None, proxy.host, proxy.port, {**proxy.params, "lr": None})
 
 
 def _shown(trunk: _Trunk, now: float) -> TrunkStatus:

@@ -37,6 +37,7 @@ from gateway.sip.registration import (
 from gateway.sip.resolution import ResolutionError
 from gateway.sip.transaction.table import RequestFailure
 from gateway.sip.uri import SipUri
+from gateway.trunks.target_uri import loose
 
 STOP_LIMIT_S = 2.0
 """How long registrars may take to hear that we go."""
@@ -366,8 +367,7 @@ def registration_config(name: str, settings: TrunkSettings, node: str) -> Regist
     has_password = settings.username is not None and settings.password is not None
     route: tuple[str, ...] = ()
     if proxy is not None:
-        params = {**proxy.params, "lr": None}
-        route = (f"<{SipUri(proxy.scheme, proxy.user, None, proxy.host, proxy.port, params)}>",)
+        route = (f"<{loose(proxy)}>",)
     return RegistrationConfig(
         aor=str(SipUri(target.scheme, user, None, settings.from_domain or target.host)),
         registrar=str(SipUri(target.scheme, None, None, target.host, target.port)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.sip.uri import SipUri
-from gateway.trunks.destination import Destination, OutboundRefused, escape_user, parse_destination
+from gateway.trunks.destination import Destination, OutboundRefused, parse_destination
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,3 @@ def test_kinds_of_numbers() -> None:
     assert Destination("1001").is_number
     assert not Destination("1001").is_global_number
     assert not Destination("alice").is_number
-
-
-def test_a_user_is_escaped_for_the_wire() -> None:
-    assert escape_user("+1*#7") == "+1*%237"
-    assert escape_user("a b@c;d?e") == "a%20b%40c%3Bd%3Fe"
-    assert SipUri.parse(f"sip:{escape_user('a@b:c')}@x").decoded_user == "a@b:c"

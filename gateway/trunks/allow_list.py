@@ -1,0 +1,52 @@
+"""Who may be called over a trunk: its ``allow_destinations``, and what they mean for URIs at other hosts."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.settings.match import matches_pattern
+from gateway.settings.schema import TrunkSettings
+from gateway.sip.resolution import is_address
+from gateway.sip.uri import SipUri
+from gateway.trunks.destination import Destination, OutboundRefused
+
+_PART_OF_ADDRESS = re.compile(r"[0-9a-f:.]*[0-9:][0-9a-f:.]*\*[0-9a-f:.*]*")
+
+
+def allows(settings: TrunkSettings, destination: Destination) -> bool:
+    """By the number or user; a URI at a host that is none of the trunk's only by a pattern that begins with ``sip:``.
+
+    So neither ``+1*`` nor ``*`` allows a call to a stranger's server, and ``sip:*@partner.example`` allows it to his.
+    """
+    uri = destination.uri
+    if uri is None or _is_at(settings, uri):
+        return any(matches_pattern(pattern, destination.user) for pattern in settings.allow_destinations)
+    text = f"sip:{destination.user}@{uri.host.lower()}"
+    return any(
+        matches_pattern(pattern, text)
+        for pattern in settings.allow_destinations
+        if pattern.startswith("sip:") and _is_for_host(pattern, uri.host)
+    )
+
+
+def is_elsewhere(settings: TrunkSettings, destination: Destination) -> bool:
+    """A URI that itself says where to go. Whoever listens there is shown no answer made with the trunk's password."""
+    return destination.uri is not None and not _is_at(settings, destination.uri)
+
+
+def not_allowed(who: str, destination: Destination) -> OutboundRefused:
+    """The refusal; ``who`` is ``no trunk``, or ``trunk`` and its name."""
+    text = f"{who} may call {destination.user!r}: see allow_destinations"
+    if who.startswith("trunk "):
+        text = f"{who} may not call {destination.user!r}: see its allow_destinations"
+    return OutboundRefused("trunks.allow_destinations", text)
+
+
+def _is_for_host(pattern: str, host: str) -> bool:
+    """``sip:*@10.*`` means addresses: no name such as 10.evil.example passes for one."""
+    return is_address(host) or not _PART_OF_ADDRESS.fullmatch(pattern.rpartition("@")[2])
+
+
+def _is_at(settings: TrunkSettings, uri: SipUri) -> bool:
+    hosts = {target.host.lower() for target in settings.targets}
+    return uri.host.lower() in hosts or uri.host.lower() == (settings.from_domain or "").lower()

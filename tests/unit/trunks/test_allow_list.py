@@ -1,0 +1,47 @@
+"""Who may be called: patterns for numbers, for users, and for URIs at other hosts."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.settings.schema import TrunkSettings
+from gateway.trunks.allow_list import allows, is_elsewhere
+from gateway.trunks.destination import parse_destination
+
+
+def trunk(*patterns: str) -> TrunkSettings:
+    targets = ["sip:edge.carrier.example", "sip:192.0.2.9"]
+    given = {"targets": targets, "from_domain": "carrier.example", "allow_destinations": list(patterns)}
+    return TrunkSettings.model_validate(given)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "destination", "is_allowed"),
+    [
+        ("+1*", "+1 555 0100", True),
+        ("+1*", "+44 20", False),
+        ("+1*", "15550100", False),
+        ("*", "alice", True),
+        ("1001", "sip:1001@edge.carrier.example", True),
+        ("1001", "sip:1001@CARRIER.example", True),
+        ("1001", "sip:1001@192.0.2.9:5080", True),
+        ("*", "sip:1001@evil.example", False),
+        ("sip:*@partner.example", "sip:bob@Partner.example;transport=tls", True),
+        ("sip:*@partner.example", "sip:bob@partner.example.evil.example", False),
+        ("sip:*@10.*", "sip:bob@10.1.2.3", True),
+        ("sip:*@10.*", "sip:bob@10.evil.example", False),
+        ("sip:*@*", "sip:bob@anything.example", True),
+    ],
+)
+def test_patterns(pattern: str, destination: str, is_allowed: bool) -> None:
+    assert allows(trunk(pattern), parse_destination(destination)) is is_allowed
+
+
+def test_nothing_is_allowed_by_default() -> None:
+    assert not allows(trunk(), parse_destination("+15550100"))
+
+
+def test_elsewhere_is_what_is_no_host_of_the_trunk() -> None:
+    assert is_elsewhere(trunk(), parse_destination("sip:bob@partner.example"))
+    assert not is_elsewhere(trunk(), parse_destination("sip:bob@carrier.example"))
+    assert not is_elsewhere(trunk(), parse_destination("+15550100"))
