@@ -214,8 +214,10 @@ async def test_a_proxy_and_a_pbx_ask(stage: Stage) -> None:
     async with stage.phone(side, **ALICE) as phone:
         await phone.dial()
         await talk_and_hang_up(phone, side)
-    for value in re.findall(r"Proxy-Authorization: Digest (.*)", side.trace):
-        verify_digest(value, "INVITE", "alice", "wonderland")
+    answers = re.findall(r"(INVITE|BYE) sip:(?:.*\r?\n)+?Proxy-Authorization: Digest (.*)", side.trace)
+    assert [method for method, _ in answers] == ["INVITE", "INVITE", "BYE"], "the BYE brings them without being asked"
+    for method, value in answers:
+        verify_digest(value, method, "alice", "wonderland")
 
 
 @pytest.mark.peer("SIPp", "UDP", "a stale nonce is answered with the new one")
