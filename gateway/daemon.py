@@ -51,7 +51,7 @@ from gateway.trunks.registrations import Callbacks, Registrations
 DRAIN_LIMIT_S = 3.0
 """How long the ends of calls (BYE and its 200, provider sockets) may take at shutdown."""
 _POLL_S = 0.02
-_NEEDS_RESTART = ("node.name", "sip.listen", "media.ports", "control.listen", "control.metrics")
+_NEEDS_RESTART = ("node.name", "sip.listen", "sip.websocket", "media.ports", "control.listen", "control.metrics")
 """What is bound to sockets or names that are given out once."""
 _EMULATOR_KEY = "emulator"
 
@@ -111,9 +111,10 @@ class Gateway:
         )
         self.sip = Endpoint(
             UserAgent(config, self._ids),
-            [str(address) for address in settings.sip.listen],
+            list(_listen_urls(settings)),
             on_event=self._handle_sip_event,
             tls=self._certificates.contexts,
+            origins=settings.sip.websocket.origins,
         )
         self.assembly = CallAssembly(
             settings,
@@ -350,6 +351,11 @@ def _naming(key: str, address: str) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise GatewayError(f"{key}: cannot listen on {address}: {reason}; stop what uses it or change {key}") from error
+
+
+def _listen_urls(settings: Settings) -> Iterator[str]:
+    for address in settings.sip.listen:
+        yield f"{address}{settings.sip.websocket.path}" if address.scheme in ("ws", "wss") else str(address)
 
 
 def _media_bind_addresses(settings: Settings) -> list[str]:

@@ -126,6 +126,21 @@ def parse_sip_listen(value: object) -> ListenAddress:
     )
 
 
+def check_web_path(value: str) -> str:
+    """``/`` or ``/sip``."""
+    if re.fullmatch(r"/[A-Za-z0-9._~/-]*", value) is None:
+        raise wrong("is not the path of a URL", "write for example / or /sip")
+    return value
+
+
+def check_web_origin(value: str) -> str:
+    """``https://phone.example.net``, as browsers write it in Origin."""
+    parts = _split_url(value, "write for example https://phone.example.net")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or parts.fragment:
+        raise wrong("is not the origin of a web page", "write for example https://phone.example.net")
+    return value.lower()
+
+
 def parse_control_listen(value: object) -> ListenAddress:
     """``127.0.0.1:8080`` or ``[::1]:8080``."""
     if isinstance(value, ListenAddress):

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin, Subprotocol
 
 from gateway.base.errors import GatewayError, SettingsError
 from gateway.daemon import Gateway
@@ -185,3 +188,19 @@ async def test_a_trunk_that_answers_options_is_up_and_counted() -> None:
             await until(lambda: [trunk.state for trunk in stage.gateway.pings.status()] == ["up"])
             text = stage.gateway.metrics.render().decode()
             assert 'gateway_trunk_up{trunk="carrier"} 1.0' in text
+
+
+async def test_browsers_find_sip_at_the_path_and_from_the_pages_of_the_settings() -> None:
+    sip = {
+        "listen": ["udp://127.0.0.1:0", "ws://127.0.0.1:0"],
+        "websocket": {"path": "/sip", "origins": ["https://phone.example.net"]},
+    }
+    async with Stage(sip=sip) as stage:
+        url = f"ws://127.0.0.1:{stage.gateway.sip.port('ws')}"
+        spoken = [Subprotocol("sip")]
+        with pytest.raises(InvalidStatus, match="404"):
+            await connect(url, subprotocols=spoken)
+        with pytest.raises(InvalidStatus, match="403"):
+            await connect(f"{url}/sip", subprotocols=spoken, origin=Origin("https://other.example.net"))
+        async with connect(f"{url}/sip", subprotocols=spoken, origin=Origin("https://phone.example.net")) as link:
+            assert link.subprotocol == "sip"

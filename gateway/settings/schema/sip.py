@@ -51,6 +51,8 @@ SipAdvertise: TypeAlias = Annotated[
 NameServer: TypeAlias = Annotated[
     ServerAddress, PlainValidator(values.parse_name_server), PlainSerializer(str), WithJsonSchema(STRING)
 ]
+WebSocketPath: TypeAlias = Annotated[str, AfterValidator(values.check_web_path)]
+WebOrigin: TypeAlias = Annotated[str, AfterValidator(values.check_web_origin)]
 
 
 class SipTlsSettings(Section):
@@ -96,6 +98,15 @@ class DnsSettings(Section):
     """How long an answer is waited for."""
 
 
+class WebSocketSettings(Section):
+    """Browsers, on ws:// and wss://."""
+
+    path: WebSocketPath = "/"
+    """Where in the URL SIP is taken; any other path gets 404."""
+    origins: tuple[WebOrigin, ...] = ()
+    """Pages whose scripts may connect, as https://HOST[:PORT]. Empty: all may."""
+
+
 class SipSettings(Section):
     """Signalling."""
 
@@ -122,6 +133,8 @@ class SipSettings(Section):
     """Peers in these networks are told the local address instead of an advertised one, for SIP and for media."""
     tls: SipTlsSettings | None = None
     """Certificate for tls:// and wss://."""
+    websocket: WebSocketSettings = WebSocketSettings()
+    """Browsers, on ws:// and wss://."""
     session_timer: Annotated[SessionTimerSettings | None, BeforeValidator(read_none), NONE_IS_A_WORD] = (
         SessionTimerSettings()
     )

@@ -164,7 +164,7 @@ class WebSocketStream:
         if path != self._path:
             self._refuse(404, f"SIP over WebSocket is at {self._path} here.", "websocket_path")
         if self._origins and not self._is_origin_welcome(request):
-            self._refuse(403, "This origin may not connect; see sip.websocket_origins.", "websocket_origin")
+            self._refuse(403, "This origin may not connect; it is none of sip.websocket.origins.", "websocket_origin")
         if not _offers_sip(request):
             text = "Ask for the WebSocket subprotocol sip (Sec-WebSocket-Protocol: sip)."
             self._refuse(400, text, "websocket_subprotocol")

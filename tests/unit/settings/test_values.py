@@ -339,3 +339,12 @@ def test_header_patterns_are_one_line() -> None:
     assert values.check_header_pattern("spring *") == "spring *"
     for value in ("", "a\nb"):
         assert refusal(values.check_header_pattern, value)  # type: ignore[arg-type]
+
+
+def test_where_browsers_connect_and_from_which_pages() -> None:
+    assert [values.check_web_path(path) for path in ("/", "/sip/ws")] == ["/", "/sip/ws"]
+    for path in ("sip", "", "/a b", "/a?b"):
+        assert "for example / or /sip" in refusal(values.check_web_path, path)
+    assert values.check_web_origin("https://Phone.example.net:8443") == "https://phone.example.net:8443"
+    for origin in ("phone.example.net", "https://phone.example.net/", "https://", "*", "ws://phone.example.net"):
+        assert "https://phone.example.net" in refusal(values.check_web_origin, origin)

@@ -54,3 +54,12 @@ def test_a_certificate_and_its_key(tmp_path: Path) -> None:
     ).tls
     assert tls is not None
     assert (tls.certificate, tls.key, tls.ca, tls.require_client_certificate) == (certificate, key, certificate, False)
+
+
+def test_browsers_connect_at_a_path_from_pages_that_may() -> None:
+    assert SipSettings().websocket.path == "/"
+    given = {"path": "/sip", "origins": ["https://phone.example.net"]}
+    settings = SipSettings.model_validate({"websocket": given})
+    assert (settings.websocket.path, settings.websocket.origins) == ("/sip", ("https://phone.example.net",))
+    with pytest.raises(ValidationError):
+        SipSettings.model_validate({"websocket": {"path": "sip"}})
