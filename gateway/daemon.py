@@ -44,6 +44,7 @@ from gateway.sip.transport.resolver import Resolver
 from gateway.sip.user_agent import UserAgent, UserAgentConfig
 from gateway.trunks.accounts import Accounts
 from gateway.trunks.certificates import Certificates, certificate_findings
+from gateway.trunks.facts import TrunkFacts
 from gateway.trunks.outbound import OutboundTrunks
 from gateway.trunks.pings import Pings
 from gateway.trunks.registrations import Callbacks, Registrations
@@ -239,6 +240,7 @@ class Gateway:
         self._rest = ControlApp(
             self.settings,
             desk=self.desk,
+            trunks=TrunkFacts(self.pings, self.registrations, self.accounts, self.directory.calls.on_trunk),
             metrics=self.metrics,
             not_ready=self.directory.why_not_ready,
             logger=self._log,

@@ -14,9 +14,11 @@ from gateway.control.call_events import CallEventRoutes
 from gateway.control.calls import CallRoutes
 from gateway.control.health import health_router
 from gateway.control.problems import ProblemDocument, answer_problems
+from gateway.control.trunks import TrunkRoutes
 from gateway.observability.logs import Logger
 from gateway.observability.metrics import Metrics
 from gateway.settings.schema import Settings
+from gateway.trunks.facts import TrunkFacts
 
 _ABOUT = """
 Places, follows and ends telephone calls between people and voice agents.
@@ -34,6 +36,7 @@ class ControlApp:
         settings: Settings,
         *,
         desk: CallDesk,
+        trunks: TrunkFacts,
         metrics: Metrics,
         not_ready: Callable[[], str | None],
         logger: Logger,
@@ -41,12 +44,14 @@ class ControlApp:
         self._keys = KeyRing(settings.control.keys)
         self._calls = CallRoutes(desk, self._keys, settings, logger)
         self._events = CallEventRoutes(desk, self._keys)
+        self._trunks = TrunkRoutes(trunks, self._keys, settings)
         app = FastAPI(title="Inworld SIP gateway", version=__version__, description=_ABOUT)
         answer_problems(app)
         app.add_middleware(BodyLimit)
         app.include_router(health_router(metrics, not_ready=not_ready, serves_metrics=settings.control.metrics))
         app.include_router(self._calls.router)
         app.include_router(self._events.router)
+        app.include_router(self._trunks.router)
         _name_problem_schema(app)
         self.app = app
 
@@ -54,6 +59,7 @@ class ControlApp:
         """Other keys and agents from now on."""
         self._keys.apply(settings.control.keys)
         self._calls.apply(settings)
+        self._trunks.apply(settings)
 
     def close(self) -> None:
         """Ends the streams, so that the server can stop."""
