@@ -129,6 +129,43 @@ def test_the_phone_holds_and_resumes(
     expect_quiet(sent, greeting.end_ms / 1000 + 0.1, afterwards.start_ms / 1000 - 0.1)
 
 
+@pytest.mark.peer(
+    "baresip", "{transport}", "registers here with digest, calls an agent as its account, is called by its number"
+)
+@pytest.mark.parametrize("transport", ["UDP", "TCP", "TLS"])
+def test_a_registered_phone_calls_and_is_called(
+    start: RunGateway, phone: StartPhone, authority: Authority, transport: str
+) -> None:
+    gateway = start(
+        {"greeting": {"tone": {"hz": 440, "ms": 1500}}, "turns": [{"echo": True}]},
+        authority=authority,
+        further={
+            "trunks": {"elsewhere": {"accept_from": ["192.0.2.0/24"]}},
+            "accounts": {"1001": {"password": "secret-of-1001"}},
+            "routes": [{"account": "1001", "agent": "bench"}],
+        },
+    )
+    telephone = phone("PCMU", Account("1001", "secret-of-1001", gateway.at(transport), transport))
+    gateway.wait_for_log("account.registered")
+    telephone.dial(gateway.uri_over(transport))
+    telephone.wait_for_event("CALL_ESTABLISHED")
+    time.sleep(1)
+    telephone.hang_up()
+    gateway.emulator.wait_until(lambda: len(gateway.sessions) == 1 and not gateway.sessions[0].is_open)
+
+    telephone.events.clear()
+    call = gateway.rest.call("1001")
+    telephone.wait_for_event("CALL_ESTABLISHED")
+    gateway.rest.wait_for(call, "talking")
+    gateway.emulator.wait_until(lambda: len(gateway.sessions[1].responses) == 2, timeout_s=15)
+    gateway.rest.hang_up(call)
+    telephone.wait_for_event("CALL_CLOSED")
+    telephone.stop()
+    for heard in telephone.all_heard():
+        expect_tone(heard, 440, at_least_s=0.7)
+    expect_recording(gateway.sessions[1].caller_samples(), PHRASE, likeness=0.97)
+
+
 @pytest.mark.peer("baresip", "{transport}", "is called (REST), hears the agent, talks, hangs up")
 @pytest.mark.parametrize("transport", ["UDP", "TCP", "TLS"])
 def test_the_phone_is_called(start: RunGateway, phone: StartPhone, authority: Authority, transport: str) -> None:

@@ -202,6 +202,10 @@ class Baresip:
         """What came out of its decoder, recorded. Ask after ``stop``."""
         return self._recording("dec")
 
+    def all_heard(self) -> list[Samples]:
+        """The recordings of several calls, in order."""
+        return [read_wav(path) for path in sorted(self.recordings.glob("*-dec.wav"))]
+
     def said(self) -> Samples:
         """What went into its encoder, recorded."""
         return self._recording("enc")
