@@ -35,7 +35,7 @@ from gateway.observability.node_events import NodeEvents, NodeEventSink, log_nod
 from gateway.settings.load import load_settings
 from gateway.settings.schema import Settings
 from gateway.sip.events import Event
-from gateway.sip.flow import Flow, default_port
+from gateway.sip.flow import Flow, SocketAddress, default_port
 from gateway.sip.grammar import format_host_port
 from gateway.sip.transport.endpoint import Endpoint
 from gateway.sip.transport.listen_url import ListenUrl
@@ -143,9 +143,10 @@ class Gateway:
         self._tell_what_serves()
 
     def _prepare_to_dial(self, addresses: AdvertisedAddresses) -> None:
+        self._resolver = self._make_resolver()
         self.trunks = OutboundTrunks(
             self.settings.trunks,
-            resolver=self._make_resolver(),
+            resolver=self._resolver,
             flow_to=self.sip.flow_to,
             transports=lambda: {"tcp", "tls", *(url.transport for url in self.sip.listening)},
             contacts=self.accounts.contacts,
@@ -213,10 +214,8 @@ class Gateway:
         self.sip.keep_alive({*registrations, *self.accounts.registrar.flows})
 
     def _make_resolver(self) -> Resolver:
-        dns = self.settings.sip.dns
-        servers = [(server.host, server.port) for server in dns.servers]
         versions = {6 if ":" in address.host else 4 for address in self.settings.sip.listen}
-        return Resolver(servers or None, dns.timeout_s, sorted(versions))
+        return Resolver(*_name_servers(self.settings), sorted(versions))
 
     async def _provider(self) -> ProviderEndpoint:
         inworld = self.settings.inworld
@@ -317,6 +316,7 @@ class Gateway:
         self.assembly.apply(settings, provider)
         self._dialer.apply(settings)
         self._refer_targets.apply(settings)
+        self._resolver.use(*_name_servers(settings))
         self.trunks.apply(settings.trunks)
         self.accounts.apply(settings.accounts)
         self.registrations.apply(settings.trunks)
@@ -416,3 +416,9 @@ def _calm_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+def _name_servers(settings: Settings) -> tuple[list[SocketAddress] | None, float]:
+    """Whom to ask, None for those of the system, and how long to wait."""
+    dns = settings.sip.dns
+    return [(server.host, server.port) for server in dns.servers] or None, dns.timeout_s

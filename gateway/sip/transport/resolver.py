@@ -117,8 +117,10 @@ class Resolver:
         """This hop has answered."""
         self.penalties.lift(transport, remote)
 
-    def forget(self) -> None:
-        """Ask everything anew."""
+    def use(self, nameservers: Sequence[SocketAddress] | None, lifetime_s: float) -> None:
+        """Other name servers from now on; what the former ones said is forgotten."""
+        self.nameservers, self.lifetime_s = nameservers, lifetime_s
+        self._dns = None
         self._cache.clear()
 
     # RFC 3263 §4.1 and §4.2

@@ -272,3 +272,11 @@ async def test_odd_names_are_refused_and_never_raise_anything_else(host: str) ->
     async with DnsServer({}) as server:
         with pytest.raises(ResolutionError):
             await Resolver(nameservers=[server.address]).resolve(SipUri("sip", None, None, host, 5060), transports=ALL)
+
+
+async def test_other_name_servers_after_a_reload() -> None:
+    async with DnsServer({("pbx.test", "A"): [A]}) as former, DnsServer({("pbx.test", "A"): [B]}) as later:
+        names = resolver(former)
+        assert [hop.address for hop in await hops(names, "sip:pbx.test:5060")] == [A]
+        names.use([later.address], 1.0)
+        assert [hop.address for hop in await hops(names, "sip:pbx.test:5060")] == [B]
