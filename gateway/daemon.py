@@ -96,7 +96,11 @@ class Gateway:
         self.media = MediaEngine(_media_bind_addresses(settings), range(ports.first, ports.last + 1), ids=self._ids)
         self._stack.callback(self.media.close)
         self.directory = CallDirectory(
-            settings, metrics=self.metrics, logger=self._log, key=self._ids.token(32).encode()
+            settings,
+            metrics=self.metrics,
+            logger=self._log,
+            key=self._ids.token(32).encode(),
+            events=self._node_events,
         )
         self._stack.callback(self.directory.close)
         self.accounts = Accounts(settings.accounts, self.directory.door.digest, self._node_events)

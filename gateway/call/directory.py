@@ -24,6 +24,7 @@ from gateway.call.termination import EndReason
 from gateway.call.variables import call_variables, facts_of
 from gateway.observability.logs import Logger
 from gateway.observability.metrics import Metrics
+from gateway.observability.node_events import NodeEventName, NodeEvents
 from gateway.settings.schema import Settings
 from gateway.sip.events import (
     CallAnswered,
@@ -76,13 +77,15 @@ class CallDirectory:
         metrics: Metrics,
         logger: Logger,
         key: bytes,
+        events: NodeEvents | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``key`` is a secret of this node, of its door's challenges."""
+        """``key`` is a secret of this node, of its door's challenges; ``events`` are told who is banned."""
         self._settings = settings
         self._metrics = metrics
         self._logger = logger
         self._clock = clock
+        self._events = events or NodeEvents()
         self._refusals = RefusalLog(logger)
         self.calls = LiveCalls(metrics=metrics, logger=logger, clock=clock)
         self.dialer: Dialer | None = None
@@ -104,14 +107,16 @@ class CallDirectory:
         self.capacity.apply(settings)
 
     def _note_ban(self, event: BanEvent) -> None:
-        """A source is kept out, or no longer: rare, and worth a line each time."""
+        """A source is kept out, or no longer: rare, and worth an event each time."""
         self._metrics.bans.labels(change=event.change.value).inc()
-        details = {"source": event.source} | ({"username": event.username} if event.username else {})
+        details: dict[str, object] = {"source": event.source, "rule": BANNED}
+        if event.username:
+            details["username"] = event.username
         if event.change is BanChange.BANNED:
             why = "it failed to prove a password too often"
-            self._logger.warning("source banned", rule=BANNED, for_s=event.for_s, why=why, **details)
+            self._events.record(NodeEventName.SOURCE_BANNED, **details, for_s=event.for_s, why=why)
         else:
-            self._logger.info("source released", rule=BANNED, **details)
+            self._events.record(NodeEventName.SOURCE_RELEASED, **details)
 
     def why_not_ready(self) -> str | None:
         """Why a new call would be refused right now, or None."""

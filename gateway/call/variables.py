@@ -17,6 +17,7 @@ from gateway.sip.admission import Allow
 from gateway.sip.grammar import SipParseError
 from gateway.sip.message import Request
 from gateway.sip.uri import SipUri, TelUri, Uri, parse_uri
+from gateway.trunks.outbound import ACCOUNT_PREFIX
 
 MAX_HISTORY = 10
 """Numbers of History-Info that are told."""
@@ -45,11 +46,16 @@ def call_variables(request: Request, admission: Allow, named: Mapping[str, str])
 
 
 def placed_variables(order: CallOrder, *, trunk: str, caller: str) -> dict[str, str]:
-    """The same for a call that we place: what the order brought, beside what every call has."""
+    """The same for a call that we place: what the order brought, beside what every call has.
+
+    ``trunk`` is what ``OutboundTrunks.choose`` has answered: a trunk, or an account of ours.
+    """
     callee = order.to
+    account = trunk.removeprefix(ACCOUNT_PREFIX) if trunk.startswith(ACCOUNT_PREFIX) else ""
+    whose = {"trunk": "" if account else trunk, "account": account}
     with contextlib.suppress(SipParseError):
         callee = user_of(parse_uri(order.to)) or callee
-    found = {**dict.fromkeys(CALL_VARIABLES, ""), "caller": caller, "callee": callee, "trunk": trunk, **order.variables}
+    found = {**dict.fromkeys(CALL_VARIABLES, ""), "caller": caller, "callee": callee, **whose, **order.variables}
     return {name: clean_value(value) for name, value in found.items()}
 
 

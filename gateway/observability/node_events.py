@@ -26,6 +26,8 @@ class NodeEventName(enum.Enum):
     ACCOUNT_REGISTERED = "account.registered"
     ACCOUNT_UNREGISTERED = "account.unregistered"
     ACCOUNT_EXPIRED = "account.expired"
+    SOURCE_BANNED = "source.banned"
+    SOURCE_RELEASED = "source.released"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,9 @@ def log_node_event(event: NodeEvent) -> None:
 
 
 def _is_trouble(event: NodeEvent) -> bool:
-    """Calls do not find us, though nobody said that they should not."""
+    """Calls do not find us, though nobody said that they should not; or somebody is kept out."""
+    if event.name is NodeEventName.SOURCE_BANNED:
+        return True
     if event.name is NodeEventName.TRUNK_UNREGISTERED:
         return bool(event.details.get("cause") != "removed")
     return event.name in (NodeEventName.TRUNK_REGISTRATION_FAILED, NodeEventName.TRUNK_DOWN)

@@ -69,8 +69,8 @@ async def test_guessing_ends_in_silence_and_is_told_everywhere(stage: Stage) -> 
         said = [(line["event"], line.get("rule"), line.get("source")) for line in lines]
         assert ("request refused", "wrong_credentials", guesser.host) in said
         assert ("request refused", "protection.ban", guesser.host) in said
-        assert ("source banned", "protection.ban", guesser.host) in said
-        assert ("source released", "protection.ban", guesser.host) in said
+        assert ("source.banned", "protection.ban", guesser.host) in said
+        assert ("source.released", "protection.ban", guesser.host) in said
         assert "guess" not in str([line for line in lines if line["event"] != "call.offered"]).replace("guesser", "")
     finally:
         guesser.close()
@@ -100,6 +100,25 @@ async def test_a_flood_is_not_read_and_the_trunk_goes_on_undisturbed(stage: Stag
         assert stage.gateway.sip.user_agent.stats.requests_challenged <= 300
     finally:
         flooder.close()
+
+
+async def test_calls_that_nobody_confirms_take_no_more_sessions_than_they_may() -> None:
+    """Forged INVITEs: whoever wrote them never sees our 200."""
+    settings = {"trunks": {"demo": {"accept_from": ["127.0.0.1", "127.77.7.0/24"]}}}
+    async with Stage(**settings, protection={"unconfirmed_invites": 2}) as stage:
+        forger = SipSocket(stage, "127.77.7.6")
+        try:
+            statuses = []
+            for number in range(4):
+                reply = await forger.ask(invite(call_id=f"forged-{number}"), 5)
+                statuses.append(reply.status if reply is not None else 0)
+            assert statuses == [200, 200, 503, 503]
+            assert stage.refusals("protection.unconfirmed_invites") == 2
+            assert stage.gateway.assembly.sessions_open == 2
+            await stage.dial()
+            assert stage.gateway.directory.live == 3, "others call as ever"
+        finally:
+            forger.close()
 
 
 async def test_a_trunk_that_calls_too_often_is_told_when_to_come_again(stage: Stage) -> None:

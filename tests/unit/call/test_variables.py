@@ -107,6 +107,8 @@ def test_variables_of_a_call_that_we_place() -> None:
     assert (found["caller"], found["callee"], found["trunk"]) == ("+15550199", "+15550100", "carrier")
     assert (found["campaign"], found["caller_name"]) == ("spring  Via: x", "")
     assert placed_variables(CallOrder("1001", "desk"), trunk="", caller="")["callee"] == "1001"
+    ours = placed_variables(CallOrder("1001", "desk"), trunk="account:1001", caller="")
+    assert (ours["trunk"], ours["account"]) == ("", "1001")
 
 
 def test_an_agents_own_values_count_where_the_call_brought_none() -> None:

@@ -35,10 +35,14 @@ def test_what_an_operator_should_look_at_is_a_warning_and_refreshes_are_not_in_t
     events.record(NodeEventName.TRUNK_REGISTRATION_FAILED, trunk="carrier", rule="timeout")
     events.record(NodeEventName.TRUNK_UNREGISTERED, trunk="carrier", cause="expired")
     events.record(NodeEventName.TRUNK_UNREGISTERED, trunk="carrier", cause="removed")
+    events.record(NodeEventName.SOURCE_BANNED, source="203.0.113.66", rule="protection.ban")
+    events.record(NodeEventName.SOURCE_RELEASED, source="203.0.113.66", rule="protection.ban")
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     assert [(line["event"], line["level"]) for line in lines] == [
         ("trunk.registered", "info"),
         ("trunk.registration_failed", "warning"),
         ("trunk.unregistered", "warning"),
         ("trunk.unregistered", "info"),
+        ("source.banned", "warning"),
+        ("source.released", "info"),
     ]
