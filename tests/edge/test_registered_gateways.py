@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.daemon import Gateway
 from gateway.observability.node_events import NodeEvent
+from tests.support.network import free_sip_port
 from tests.support.stage import settings_with
 from tests.support.waiting import until
 
@@ -13,8 +14,10 @@ NOWHERE = "ws://127.0.0.1:9"
 ACCOUNTS = {"acme": {"password": "right"}, "1001": {"password": "other"}}
 
 
-def office(seen: list[NodeEvent]) -> Gateway:
-    settings = settings_with(NOWHERE, accounts=ACCOUNTS, node={"name": "office", "max_calls": 5})
+def office(seen: list[NodeEvent], transport: str = "udp") -> Gateway:
+    listen = [f"{transport}://127.0.0.1:{free_sip_port('127.0.0.1')}"]
+    node = {"name": "office", "max_calls": 5}
+    settings = settings_with(NOWHERE, accounts=ACCOUNTS, node=node, sip={"listen": listen})
     return Gateway(settings, node_sinks=[seen.append])
 
 
@@ -100,3 +103,20 @@ async def test_accounts_that_come_with_a_reload_need_a_restart_when_there_were_n
         assert not bare.settings.accounts
     finally:
         await bare.stop()
+
+
+async def test_a_phone_whose_connection_is_closed_is_registered_no_more() -> None:
+    at_office: list[NodeEvent] = []
+    first = office(at_office, "tcp")
+    await first.start()
+    second = branch([], 0, targets=[f"sip:127.0.0.1:{first.sip.port('tcp')};transport=tcp"])
+    await second.start()
+    try:
+        await until(lambda: len(first.accounts.registrar) == 1)
+        await second.sip.stop()
+        await until(lambda: len(at_office) == 2)
+        assert at_office[1].name.value == "account.unregistered"
+        assert at_office[1].details["cause"] == "flow_failed"
+    finally:
+        await second.stop()
+        await first.stop()
