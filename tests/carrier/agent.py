@@ -434,7 +434,9 @@ class Dialled:
         self.leg.talk_to(self.invite.rtp_target)
         return ack
 
-    def request(self, method: str, body: str = "", *, headers: Headers = ()) -> str:
+    def request(
+        self, method: str, body: str = "", *, headers: Headers = (), content_type: str = "application/sdp"
+    ) -> str:
         """A request of ours within the dialog."""
         self.cseq += 1
         carrier = self.carrier
@@ -447,11 +449,18 @@ class Dialled:
             ("Call-ID", self.invite["call-id"]),
             ("CSeq", f"{self.cseq} {method}"),
             self.contact(),
-            *([("Content-Type", "application/sdp")] if body else []),
+            *([("Content-Type", content_type)] if body else []),
             *headers,
         ]
         target = self.invite["contact"].strip("<>").partition(">")[0]
         return compose(f"{method} {target} SIP/2.0", fields, body)
+
+    async def notify(self, fragment: str, state: str = "active;expires=60") -> Message:
+        """What has become of a transfer (RFC 3515), and the answer to it."""
+        headers = [("Event", "refer"), ("Subscription-State", state)]
+        body = f"SIP/2.0 {fragment}\r\n"
+        self.carrier.send(self.request("NOTIFY", body, headers=headers, content_type="message/sipfrag;version=2.0"))
+        return await self.carrier.expect_final(self.cseq, "NOTIFY")
 
     async def hang_up(self) -> Message:
         """BYE and its final response."""

@@ -148,6 +148,14 @@ class RtpLeg(asyncio.DatagramProtocol):
         await asyncio.sleep(for_s)
         assert len(self.heard) == start, f"{len(self.heard) - start} packets in {for_s:g} s of hold"
 
+    async def hears_nothing_but_silence(self, *, for_s: float, grace_s: float = 0.1) -> None:
+        """Packets may come, but nobody speaks in them."""
+        await asyncio.sleep(grace_s)
+        start = len(self.heard)
+        await asyncio.sleep(for_s)
+        said = [packet for packet in self.heard[start:] if set(packet.payload) - set(SILENCE)]
+        assert not said, f"{len(said)} packets with somebody's voice in {for_s:g} s"
+
 
 def _is_tone(packets: list[Packet], hz: float, law: str) -> bool:
     if len(packets) < 5 or any(len(packet.payload) != FRAME for packet in packets):
