@@ -266,12 +266,13 @@ class Call:
             self.close()
 
     def _receive_prack(self, request: Request, dialog: Dialog, flow: Flow, now: float) -> Refusal | None:
-        """200 for one that a provisional answer of ours waits for, else 481 (RFC 3262 §3). It may bring an offer."""
+        """200 for one that a provisional answer of ours waits for, else 481 (RFC 3262 §3). It may bring an offer.
+
+        After the 2xx too: that leaves without waiting for the PRACK of an answer that says nothing of the session.
+        """
         serving = self.serving
-        if serving is None or self.state is not CallState.OFFERED:
-            return refuse(481, "no_such_provisional")
-        was_settled = serving.is_settled
-        if not serving.acknowledge_provisional(request):
+        was_settled = serving is not None and serving.is_settled
+        if serving is None or not serving.acknowledge_provisional(request):
             return refuse(481, "no_such_provisional")
         body = offer_of(request)
         if body is not None and serving.offer is not None:

@@ -152,6 +152,7 @@ def test_a_200_without_a_session_outstanding_leaves_at_once() -> None:
     assert isinstance(answer, Response)
     talk.bench.feed(ack_for(talk.invite, answer))
     assert talk.bench.advance(40) == [], "the 180 is not repeated any more"
+    assert statuses(talk.ask("PRACK", headers=[rack(response)])) == [200], "late, and right (RFC 3262 §3)"
     assert statuses(talk.ask("PRACK", headers=[rack(response)])) == [481]
 
 
