@@ -272,7 +272,7 @@ class Call:
         """
         serving = self.serving
         was_settled = serving is not None and serving.is_settled
-        if serving is None or not serving.acknowledge_provisional(request):
+        if serving is None or not serving.reliable.is_waiting or not serving.acknowledge_provisional(request):
             return refuse(481, "no_such_provisional")
         body = offer_of(request)
         if body is not None and serving.offer is not None:
