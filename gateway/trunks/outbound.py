@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gateway.base.errors import LocalProtocolError
@@ -194,7 +194,7 @@ class OutboundTrunks:
         settings = self._check(trunk, destination)
         route = self._route(trunk, settings)
         targets = await self._targets(trunk, settings, destination, route)
-        first, *more = targets
+        first, *more = _of_one_ip_version(targets)
         caller = self._caller(settings, from_user, display_name, first.hops[0])
         return Invitation(
             first.request_uri,
@@ -288,7 +288,8 @@ class OutboundTrunks:
             raise OutboundRefused("accounts.unknown", f"there is no account {account!r}", status=404)
         if not contacts:
             raise OutboundRefused("accounts.not_registered", f"account {account} is not registered", status=480)
-        first, *more = [Target(contact.uri, (contact.flow,), contact.path) for contact in contacts]
+        targets = [Target(contact.uri, (contact.flow,), contact.path) for contact in contacts]
+        first, *more = _of_one_ip_version(targets)
         host = self._own_host(first.hops[0])
         user = parse_destination(from_user).user if from_user else DEFAULT_USER
         return Invitation(
@@ -343,6 +344,17 @@ class OutboundTrunks:
     def hop_failed(self, event: HopFailed) -> None:
         """Other hops come first for a while, in every call."""
         self._resolver.penalise(event.flow.transport, event.flow.remote, event.retry_after_s)
+
+
+def _of_one_ip_version(targets: Sequence[Target]) -> list[Target]:
+    """Without the hops of the other IP version than the first one's: the offer names one address for our audio."""
+    is_ipv6 = ":" in targets[0].hops[0].remote[0]
+    kept = []
+    for target in targets:
+        hops = tuple(hop for hop in target.hops if (":" in hop.remote[0]) is is_ipv6)
+        if hops:
+            kept.append(replace(target, hops=hops))
+    return kept
 
 
 def _credentials(settings: TrunkSettings) -> Credentials | None:

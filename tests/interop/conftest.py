@@ -35,8 +35,11 @@ def start(tmp_path: Path) -> Iterator[RunGateway]:
             agent: Mapping[str, Any] | None = None,
             further: Mapping[str, Any] | None = None,
             authority: Authority | None = None,
+            nameserver: tuple[str, int] | None = None,
         ) -> GatewayUnderTest:
-            running = run_gateway(tmp_path, scenario, agent=agent, further=further, authority=authority)
+            running = run_gateway(
+                tmp_path, scenario, agent=agent, further=further, authority=authority, nameserver=nameserver
+            )
             return stack.enter_context(running)
 
         yield begin

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from gateway.sip.events import CallAnswered, CallEnded, CallRedirected, CallRefused, CallRinging, EndCause, HopFailed
+from tests.interop.conftest import RunGateway
 from tests.support.dns_server import DnsServer
 from tests.support.network import free_sip_port, loopback_address
 from tests.support.peers import require
@@ -434,3 +435,37 @@ async def test_we_cancel_the_second_target(stage: Stage) -> None:
         with contextlib.suppress(TimeoutError):
             await until(lambda: phone.of(CallAnswered), 0.2)
         assert phone.kinds == [HopFailed, CallEnded]
+
+
+# By REST, with an agent
+
+
+@pytest.mark.peer("SIPp", "UDP", "POST /v1/calls: SRV past a dead server, 401, answered; DELETE ends it with BYE")
+async def test_an_agent_calls_by_rest_through_srv_and_a_password(stage: Stage, start: RunGateway) -> None:
+    scenario = challenged(Scenario("carrier", "called").receive("INVITE")).receive_credentials("alice", "wonderland")
+    side = stage.called(answering(scenario.respond(180, "Ringing")))
+    dead = loopback_address()
+    zone = {
+        ("_sip._udp.carrier.test", "SRV"): ["10 0 5060 dead.carrier.test.", f"20 0 {side.port} live.carrier.test."],
+        ("dead.carrier.test", "A"): [dead],
+        ("live.carrier.test", "A"): [side.address],
+    }
+    trunk = {"targets": ["sip:carrier.test"], "allow_destinations": ["+1555*"], "options_s": 0, **ALICE}
+    await side.listens()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind((dead, 5060))
+        async with DnsServer(zone) as names:
+            gateway = await asyncio.to_thread(
+                start,
+                {"greeting": {"tone": {"hz": 440, "ms": 1500}}},
+                further={"trunks": {"carrier": trunk}},
+                nameserver=names.address,
+            )
+            rest = gateway.rest
+            status, problem = await asyncio.to_thread(rest.request, "POST", "/v1/calls", {"to": "+19005550100"})
+            assert (status, problem["rule"]) == (403, "trunks.allow_destinations")
+            call = await asyncio.to_thread(rest.call, "+1 555 0100")
+            await asyncio.to_thread(rest.wait_for, call, "talking")
+            await asyncio.to_thread(rest.hang_up, call)
+            await side.is_content()
+    assert "wonderland" not in gateway.log

@@ -97,6 +97,7 @@ def run_gateway(
     agent: Mapping[str, Any] | None = None,
     further: Mapping[str, Any] | None = None,
     authority: Authority | None = None,
+    nameserver: tuple[str, int] | None = None,
 ) -> Iterator[GatewayUnderTest]:
     """Starts both, stops both. What the gateway logged stays in ``gateway.err`` and ``gateway.out``.
 
@@ -110,6 +111,8 @@ def run_gateway(
             site, provider_url=emulator.url, calls=MOST_CALLS, agent={**AGENT, **(agent or {})}, further=further
         )
         settings["control"]["keys"] = [KEY]
+        if nameserver is not None:
+            settings["sip"]["dns"] = {"servers": ["{}:{}".format(*nameserver)]}
         if authority is not None:
             take_tls(settings["sip"], authority, tls)
         with rig.start_gateway(settings, site, directory) as process:

@@ -254,6 +254,15 @@ def test_a_registered_account_is_called_on_its_flow() -> None:
     assert rule_of(lambda: invite(trunks, "x", "account:x")) == "accounts.unknown"
 
 
+def test_a_call_keeps_to_the_ip_version_of_its_offer() -> None:
+    desk = Binding("sip:1001@[2001:db8::5]", Flow("udp", ("2001:db8::1", 5060), ("2001:db8::5", 5060)))
+    mobile = Binding("sip:1001@10.0.0.6", flow_to(("203.0.113.6", 31000)))
+    spare = Binding("sip:1001@[2001:db8::7]", Flow("udp", ("2001:db8::1", 5060), ("2001:db8::7", 5060)))
+    made = invite(outbound(contacts=lambda account: [desk, mobile, spare]), "1001", "account:1001")
+    assert made.hops == (desk.flow,)
+    assert made.more_targets == (Target(spare.uri, (spare.flow,)),)
+
+
 # What comes back
 
 
