@@ -138,8 +138,13 @@ class Registrations:
         now = self.clock()
         wanted = {name: settings for name, settings in trunks.items() if settings.registers and settings.targets}
         for name in list(self._trunks):
-            if wanted.get(name) != self._trunks[name].settings:
+            settings = wanted.get(name)
+            if settings is None or self._what_counts(name, settings) != self._what_counts(
+                name, self._trunks[name].settings
+            ):
                 self._retire(self._trunks.pop(name), now)
+            else:
+                self._trunks[name].settings = settings
         self._waiting = {name: settings for name, settings in wanted.items() if name not in self._trunks}
         self._drive()
 
@@ -227,6 +232,10 @@ class Registrations:
         registration.start(now)
         return _Trunk(name, settings, registration)
 
+    def _what_counts(self, name: str, settings: TrunkSettings) -> object:
+        """What of a trunk's settings makes another registration of it."""
+        return registration_config(name, settings, self.node), settings.tls, settings.advertise
+
     def _retire(self, trunk: _Trunk, now: float) -> None:
         trunk.registration.stop(now)
         if trunk.looking_up is not None:
@@ -304,6 +313,8 @@ class Registrations:
             hops = await self.find_hops(trunk.name, trunk.settings, SipUri.parse(uri))
         except (ResolutionError, LocalProtocolError, SipParseError) as error:
             trunk.registration.resolution_failed(str(error), self.clock())
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not leave a trunk unregistered for good
+            trunk.registration.resolution_failed(f"{type(error).__name__}: {error}", self.clock())
         else:
             trunk.registration.resolved(hops, self.clock())
         finally:

@@ -120,3 +120,25 @@ async def test_a_phone_whose_connection_is_closed_is_registered_no_more() -> Non
     finally:
         await second.stop()
         await first.stop()
+
+
+async def test_a_registrar_that_restarts_is_noticed_by_its_connection_and_registered_at_anew() -> None:
+    at_branch: list[NodeEvent] = []
+    first = office([], "tcp")
+    await first.start()
+    second = branch(at_branch, 0, targets=[f"sip:127.0.0.1:{first.sip.port('tcp')};transport=tcp"])
+    await second.start()
+    try:
+        await until(lambda: second.registrations.registered == 1)
+        await first.stop()
+        await until(lambda: second.registrations.registered == 0)
+        assert names(at_branch)[:2] == ["trunk.registered", "trunk.unregistered"]
+        assert at_branch[1].details["cause"] == "flow_failed"
+        first = Gateway(first.settings)
+        await first.start()
+        assert second.registrations.register_now("carrier")
+        await until(lambda: second.registrations.registered == 1)
+        assert len(first.accounts.registrar) == 1
+    finally:
+        await second.stop()
+        await first.stop()

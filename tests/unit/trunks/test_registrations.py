@@ -157,6 +157,15 @@ async def test_a_name_that_leads_nowhere_is_a_failure(node: Node) -> None:
     assert (shown.rule, shown.reason) == ("no_address", "carrier.example: no such name")
 
 
+async def test_a_fault_of_the_look_up_does_not_end_the_trying(node: Node) -> None:
+    node.hops = ValueError("odd")
+    node.registrations.apply({"carrier": trunk()})
+    await node.settle()
+    (shown,) = node.registrations.status()
+    assert (shown.rule, shown.reason) == ("no_address", "ValueError: odd")
+    assert shown.next_try_in_s is not None
+
+
 async def test_a_full_user_agent_is_a_failure(node: Node) -> None:
     node.is_full = True
     node.registrations.apply({"carrier": trunk()})
@@ -201,9 +210,9 @@ async def test_a_lost_connection_is_told_and_registered_over_anew(node: Node) ->
 
 async def test_a_trunk_that_is_gone_is_taken_back_and_an_unchanged_one_left_alone(node: Node) -> None:
     await node.registered()
-    node.registrations.apply({"carrier": trunk()})
+    node.registrations.apply({"carrier": trunk(max_calls=7, allow_destinations=["1*"])})
     await node.settle()
-    assert len(node.sent) == 1
+    assert len(node.sent) == 1, "how calls are limited is no matter of the registrar"
     node.registrations.apply({"carrier": trunk(register=False)})
     await node.settle()
     assert node.header("Expires") == "0"
