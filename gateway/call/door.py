@@ -30,6 +30,7 @@ from gateway.sip.message import Request
 
 UNKNOWN_CALLERS = "unknown_callers"
 REQUEST_RATE = "protection.requests_per_second"
+STRANGERS_RATE = "strangers"
 INVITE_RATE = "protection.invites_per_second"
 UNCONFIRMED = "protection.unconfirmed_invites"
 BANNED = "protection.ban"
@@ -41,6 +42,9 @@ UNKNOWN_ACCOUNT = "unknown_account"
 _RETRY_AFTER_S = 2
 """In the 503 of a limit: a source that is refused for its rate may come again soon."""
 _LEAST_UNCONFIRMED = 10
+STRANGERS_PER_S = 1000
+"""Messages of all strangers together that are read in a second, from however many sources: the rest of the time belongs
+to the calls that are up."""
 _NEVER_CHALLENGED = ("ACK", "CANCEL")
 """RFC 3261 §22.1: neither can be sent again with credentials."""
 
@@ -63,6 +67,7 @@ class Door:
         self._digests: dict[str, DigestServer] = {}
         self._requests = RateLimits(settings.protection.requests_per_second)
         self._invites = RateLimits(settings.protection.invites_per_second)
+        self._strangers: TokenBucket | None = None
         self._bans = Bans(_ban_rule(settings), tell)
         self._trunk_rates: dict[str, tuple[float, TokenBucket]] = {}
         self._vouched: dict[str, frozenset[str]] = {}
@@ -141,7 +146,9 @@ class Door:
         source = source_key(host)
         if self._bans.bans(source, now):
             return BANNED
-        return None if self._requests.take(source, now) else REQUEST_RATE
+        if not self._requests.take(source, now):
+            return REQUEST_RATE
+        return None if self._bans.is_known(source, now) or self._take_of_strangers(now) else STRANGERS_RATE
 
     def admit(self, request: Request, flow: Flow, now: float) -> Admission:
         """Whether this request may go on, and as whose."""
@@ -213,6 +220,11 @@ class Door:
             # A phone that has registered asks whether we are there; whoever looks for gateways learns nothing.
             return Allow() if is_known else self._turn_away()
         return self._admit_by_proof(request, flow, now)
+
+    def _take_of_strangers(self, now: float) -> bool:
+        if self._strangers is None:
+            self._strangers = TokenBucket(STRANGERS_PER_S, now)
+        return self._strangers.take(now)
 
     def _turn_away(self) -> Admission:
         if self._settings.unknown_callers == "403":

@@ -100,14 +100,18 @@ def _ask_door(settings: Settings, request: Request, source: str, told: Rehearsal
     flow = Flow("udp", _HERE, (host, 5060))
     rule = door.hears(flow, 0.0)
     said: Admission = Silence(rule) if rule is not None else door.admit(request, flow, 0.0)
-    told.lines.append(f"door: {host}: {_words_of(said)}")
+    told.lines.append(f"door: {host}: {_words_of(said, door.trunk_of(host))}")
     return said
 
 
-def _words_of(said: Admission) -> str:
+def _words_of(said: Admission, trunk_there: str | None) -> str:
     match said:
         case Allow(trunk=trunk):
             return f"of trunk {trunk} by trunks.{trunk}.accept_from; let in"
+        case Challenge() if trunk_there:
+            return (
+                f"of trunk {trunk_there} by trunks.{trunk_there}.accept_from; 401, until it proves the trunk's password"
+            )
         case Challenge():
             return "of no trunk by its address; 401, until it proves the password of an account or of a trunk"
         case Refuse(status=status, reason=reason, rule=rule):

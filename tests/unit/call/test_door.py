@@ -238,6 +238,18 @@ def test_a_source_that_sends_too_much_is_not_read() -> None:
     assert bench.hears(STRANGER) is None
 
 
+def test_a_flood_from_many_sources_leaves_time_for_who_is_known() -> None:
+    bench = DoorBench(accounts=ACCOUNTS)
+    bench.prove(PHONE, method="REGISTER")
+    heard = [bench.hears(f"203.0.{number >> 8}.{number & 255}") for number in range(3000)]
+    assert heard.count(None) == 1000
+    assert heard.count("strangers") == 2000
+    assert bench.hears(PHONE) is None
+    assert bench.hears(CARRIER) is None
+    bench.now += 1
+    assert bench.hears(STRANGER) is None
+
+
 def test_an_account_that_calls_too_often_is_told_to_wait() -> None:
     bench = DoorBench(accounts=ACCOUNTS, protection={"invites_per_second": 2})
     admissions = [bench.prove(STRANGER) for _ in range(4)]

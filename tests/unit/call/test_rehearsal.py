@@ -95,6 +95,15 @@ def test_somebody_who_must_prove_a_password_first() -> None:
     assert lines[-2] == "answered by agent desk (routes[2])"
 
 
+def test_a_trunk_that_must_prove_its_password() -> None:
+    trunk = {"accept_from": ["198.51.100.0/24"], "challenge": True, "username": "u", "password": "p"}
+    lines = told("+15550100 trunk=carrier", "198.51.100.7", trunks={"carrier": trunk})
+    assert lines[0].endswith(
+        "of trunk carrier by trunks.carrier.accept_from; 401, until it proves the trunk's password"
+    )
+    assert lines[-2] == "answered by agent desk (routes[1])"
+
+
 @pytest.mark.parametrize(
     ("text", "source", "words"),
     [
