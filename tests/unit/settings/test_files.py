@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
 from gateway.settings.files import CertificateFile, KeyFile, check_key_fits
-from tests.support.pem import make_certificate
+from tests.support.certificates import Authority
 
 
 class Named(BaseModel):
@@ -25,7 +25,8 @@ def refusals(values: dict[str, object], folder: Path) -> list[str]:
 
 
 def test_paths_are_taken_from_the_settings_files_folder(tmp_path: Path) -> None:
-    certificate, key = make_certificate(tmp_path, "gw")
+    pair = Authority(tmp_path).issue("DNS:gw.example.net", file="gw")
+    certificate, key = pair.certificate, pair.key
     named = Named.model_validate({"certificate": "gw.pem", "key": str(key)}, context={"folder": tmp_path})
     assert (named.certificate, named.key) == (certificate, key)
     assert Named.model_validate(named.model_dump()) == named
@@ -33,7 +34,7 @@ def test_paths_are_taken_from_the_settings_files_folder(tmp_path: Path) -> None:
 
 
 def test_what_is_no_such_file_is_refused(tmp_path: Path) -> None:
-    _, key = make_certificate(tmp_path, "gw")
+    key = Authority(tmp_path).issue("DNS:gw.example.net", file="gw").key
     (tmp_path / "empty.pem").write_text("")
     assert refusals({"certificate": "missing.pem", "key": "."}, tmp_path) == [
         "cannot be read (No such file or directory)",
@@ -47,14 +48,16 @@ def test_what_is_no_such_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_key_of_another_certificate_is_refused(tmp_path: Path) -> None:
-    certificate, _ = make_certificate(tmp_path, "one")
-    _, key = make_certificate(tmp_path, "two")
+    authority = Authority(tmp_path)
+    certificate = authority.issue("DNS:gw.example.net", file="one").certificate
+    key = authority.issue("DNS:gw.example.net", file="two").key
     with pytest.raises(PydanticCustomError, match="not the certificate's"):
         check_key_fits(certificate, key)
 
 
 def test_a_key_with_a_passphrase_is_refused_without_asking_for_it(tmp_path: Path) -> None:
-    certificate, key = make_certificate(tmp_path, "one")
+    pair = Authority(tmp_path).issue("DNS:gw.example.net", file="one")
+    certificate, key = pair.certificate, pair.key
     locked = tmp_path / "locked.pem"
     subprocess.run(
         ["openssl", "pkcs8", "-topk8", "-in", key, "-out", locked, "-passout", "pass:secret"], check=True, timeout=30

@@ -18,7 +18,7 @@ from gateway.settings.keys import known_keys
 from gateway.settings.lines import read_document
 from gateway.settings.load import load_settings, parse_settings
 from gateway.settings.schema import Settings
-from tests.support.pem import make_certificate
+from tests.support.certificates import Authority
 
 CONFIG = Path(__file__).parents[3] / "config"
 
@@ -95,7 +95,8 @@ def commented(text: str) -> str:
 
 
 def test_keys_that_are_commented_out_are_examples_that_load(tmp_path: Path) -> None:
-    certificate, key = make_certificate(tmp_path, "cert")
+    pair = Authority(tmp_path).issue("DNS:gw.example.net", file="cert")
+    certificate, key = pair.certificate, pair.key
     shutil.copy(key, tmp_path / "key.pem")
     shutil.copy(certificate, tmp_path / "ca.pem")
     text = commented((CONFIG / "gateway.yaml").read_text())

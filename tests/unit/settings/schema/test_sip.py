@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.settings.schema.sip import SessionTimerSettings, SipSettings
-from tests.support.pem import make_certificate
+from tests.support.certificates import Authority
 
 
 def test_the_defaults() -> None:
@@ -48,9 +48,10 @@ def test_others_are_refused(values: dict[str, object]) -> None:
 
 
 def test_a_certificate_and_its_key(tmp_path: Path) -> None:
-    certificate, key = make_certificate(tmp_path, "gw")
+    pair = Authority(tmp_path).issue("DNS:gw.example.net", file="gw")
+    certificate, key = pair.certificate, pair.key
     tls = SipSettings.model_validate(
-        {"tls": {"certificate": "gw.pem", "key": "gw-key.pem", "ca": "gw.pem"}}, context={"folder": tmp_path}
+        {"tls": {"certificate": "gw.pem", "key": "gw.key", "ca": "gw.pem"}}, context={"folder": tmp_path}
     ).tls
     assert tls is not None
     assert (tls.certificate, tls.key, tls.ca, tls.require_client_certificate) == (certificate, key, certificate, False)

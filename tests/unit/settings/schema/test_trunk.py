@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from gateway.base.redact import Secret
 from gateway.settings.schema.trunk import AccountSettings, TrunkSettings
-from tests.support.pem import make_certificate
+from tests.support.certificates import Authority
 
 
 def test_the_defaults() -> None:
@@ -71,11 +71,11 @@ def test_others_are_refused(values: dict[str, object]) -> None:
 
 
 def test_a_certificate_needs_its_key(tmp_path: Path) -> None:
-    make_certificate(tmp_path, "gw")
+    Authority(tmp_path).issue("DNS:gw.example.net", file="gw")
     with pytest.raises(ValidationError, match="only one of certificate and key"):
         TrunkSettings.model_validate({"tls": {"certificate": "gw.pem"}}, context={"folder": tmp_path})
-    both = {"tls": {"certificate": "gw.pem", "key": "gw-key.pem"}}
-    assert TrunkSettings.model_validate(both, context={"folder": tmp_path}).tls.key == tmp_path / "gw-key.pem"
+    both = {"tls": {"certificate": "gw.pem", "key": "gw.key"}}
+    assert TrunkSettings.model_validate(both, context={"folder": tmp_path}).tls.key == tmp_path / "gw.key"
 
 
 def test_accounts_need_a_password() -> None:
