@@ -12,7 +12,7 @@ from gateway.base.ids import IdSource
 from gateway.call.conversation import Conversation
 from gateway.call.core import CallParts
 from gateway.call.identity import CallDirection, CallHeaders, CallIdentity, CallLimits
-from gateway.call.inbound import InboundCall
+from gateway.call.inbound import InboundCall, Provisionals
 from gateway.call.journal import EventSink, Journal
 from gateway.call.legs import Signalling
 from gateway.call.line import Line
@@ -134,6 +134,7 @@ class CallAssembly:
             limits=self._limits_of(agent),
             sip_call=event.call,
             offer=event.offer,
+            provisionals=self._provisionals_of(decision.trunk),
             on_end=wiring.ended,
         )
         wiring.call = call
@@ -228,6 +229,12 @@ class CallAssembly:
         self._records.open(identity, utc_now())
         self._legs.add(leg)
         return CallParts(self._signalling, Line(port, negotiator, uplink), leg, protocol, conversation, journal)
+
+    def _provisionals_of(self, trunk: str) -> Provisionals:
+        settings = self._settings.trunks.get(trunk)
+        if settings is None:
+            return Provisionals()
+        return Provisionals(settings.early_media, is_reliable=settings.reliable_provisionals != "off")
 
     def _headers_of(self, trunk: str, variables: Mapping[str, str]) -> CallHeaders:
         settings = self._settings.trunks.get(trunk)

@@ -110,6 +110,11 @@ class Conversation:
         """Whether the agent speaks first."""
         return self._profile.greeting_instructions is not None
 
+    @property
+    def is_greeting_over(self) -> bool:
+        """It has been heard, was cut off, or there is none."""
+        return not self._turns.is_greeting
+
     def idle_for(self, now: float) -> float:
         """Seconds for which neither side has spoken or was about to."""
         is_quiet = self._turns.floor is Floor.NOBODY and not self._turns.is_caller_speaking

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from gateway.base.errors import RemoteProtocolError
 from gateway.call.call import Call
@@ -16,6 +17,20 @@ GREETING_WAIT_S = 1.0
 """How long after the session is ready the answer waits for the first sound of the greeting."""
 
 
+EARLY_LIMIT_S = 30.0
+"""The longest greeting that is heard before the answer; then the call is answered in the middle of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provisionals:
+    """What a trunk's callers get before the answer."""
+
+    has_early_media: bool = False
+    """183 with the greeting, and the answer when it has been heard: for lines on which an announcement is free."""
+    is_reliable: bool = True
+    """Acknowledged by PRACK, where the caller can (RFC 3262)."""
+
+
 class InboundCall(Call):
     """From the INVITE to the ACK. ``offer`` None: the INVITE brought none, so the 200 makes it."""
 
@@ -27,11 +42,14 @@ class InboundCall(Call):
         limits: CallLimits,
         sip_call: str,
         offer: bytes | None,
+        provisionals: Provisionals = Provisionals(),
         on_end: Callable[[Call], None],
     ) -> None:
         super().__init__(identity, parts, limits=limits, state=CallState.RINGING, on_end=on_end)
         self.sip_call: str = sip_call
         self._offer = offer
+        self._provisionals = provisionals
+        self._is_greeting_early = False
         self._answer_due: float | None = None
 
     def begin(self, now: float) -> None:
@@ -82,7 +100,25 @@ class InboundCall(Call):
 
     def _agent_spoke(self, now: float) -> None:
         is_due = self._conversation.has_agent_audio or not self._conversation.is_greeting_expected
-        if self.state is CallState.RINGING and self._is_session_ready and is_due:
+        if self.state is not CallState.RINGING or not self._is_session_ready or not is_due or self._is_greeting_early:
+            return
+        if self._provisionals.has_early_media and self._conversation.has_agent_audio and self._offer is not None:
+            self._greet_early(self._offer, now)
+        else:
+            self._answer(now)
+
+    def _greet_early(self, offer: bytes, now: float) -> None:
+        """The greeting is heard while it still rings; the caller is not, until the answer."""
+        self._is_greeting_early = True
+        body = self._line.answer(offer, now)
+        self._signalling.ring(self.sip_call, 183, (), body=body, is_reliable=self._provisionals.is_reliable)
+        self._line.start()
+        self._answer_due = now + EARLY_LIMIT_S
+        self._journal.record(EventName.CALL_RINGING, now, early_media=True)
+
+    def _act(self, now: float) -> None:
+        super()._act(now)
+        if self._is_greeting_early and self.state is CallState.RINGING and self._conversation.is_greeting_over:
             self._answer(now)
 
     def _setup_deadline(self) -> float | None:

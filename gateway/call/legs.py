@@ -13,7 +13,15 @@ HeaderList = Iterable[tuple[str, str]]
 class Signalling(Protocol):
     """The SIP endpoint's commands on a call. ``call`` is the user agent's id of it."""
 
-    def ring(self, call: str, status: int = 180, headers: HeaderList = ()) -> None: ...
+    def ring(
+        self,
+        call: str,
+        status: int = 180,
+        headers: HeaderList = (),
+        *,
+        body: bytes = b"",
+        is_reliable: bool | None = None,
+    ) -> None: ...
 
     def answer(self, call: str, body: bytes, headers: HeaderList = ()) -> None: ...
 

@@ -26,6 +26,7 @@ class Line:
         self._negotiator = negotiator
         self._uplink = uplink
         self._agreed: StreamConfig | None = None
+        self._early: Agreement | None = None
         self._proof_due: float | None = None
         self._is_stopped = False
         self.hold = ""
@@ -57,8 +58,15 @@ class Line:
 
     def accept_early(self, answer: bytes, now: float) -> None:
         """An answer before the call is answered: listen there and say nothing; what we have to say is the greeting."""
-        agreed = self._negotiator.accept(answer, self._wanted).stream
+        self._early = self._negotiator.accept(answer, self._wanted)
+        agreed = self._early.stream
         self._media.stream.update(replace(agreed, direction=_only_listening(agreed)), now)
+
+    def accept_last(self, now: float) -> bool:
+        """The call was answered without SDP: a reliable provisional answer has brought it before (RFC 3262 §5)."""
+        if self._early is not None:
+            self._agree(self._early, now)
+        return self._early is not None
 
     @property
     def _wanted(self) -> Direction:

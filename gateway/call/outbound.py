@@ -97,7 +97,8 @@ class OutboundCall(Call):
         if self.state not in (CallState.DIALING, CallState.RINGING):
             return
         try:
-            self._line.accept(body or b"", now)
+            if body or not self._line.accept_last(now):
+                self._line.accept(body or b"", now)
         except RemoteProtocolError as error:
             self._answered_at = now  # in SIP it was: it takes a BYE to end it
             self.end(EndReason.ERROR, now, reply=SipReply(text=str(error), cause="unusable_answer"))

@@ -21,6 +21,7 @@ from gateway.sip.events import (
     CallReferred,
     CallRefused,
     CallReoffered,
+    CallRinging,
     Event,
     ReferRefused,
 )
@@ -82,8 +83,9 @@ class Phone:
         await self.wait_until(lambda: self._has_final_answer, 15)
         if self.answer is None:
             raise RuntimeError(f"the gateway refused the call: {self._refusal}")
-        audio = accept_answer(self._local, parse_description(self.answer))
-        self._leg.start((audio.remote_address, audio.remote_port))
+        if self.answer:  # empty when a reliable 183 has brought it (RFC 3262 §5)
+            audio = accept_answer(self._local, parse_description(self.answer))
+            self._leg.start((audio.remote_address, audio.remote_port))
 
     @property
     def uri(self) -> str:
@@ -154,6 +156,9 @@ class Phone:
                 self.offered, self._call = event, event.call
             case CallReoffered(call=call, offer=bytes(offer)):
                 self._sip.answer_offer(call, answer_offer(parse_description(offer), self._local)[0])
+            case CallRinging(body=bytes(body)):
+                audio = accept_answer(self._local, parse_description(body))
+                self._leg.start((audio.remote_address, audio.remote_port))
             case CallReferred():
                 self.referred = event
             case ReferRefused(status=status):

@@ -61,8 +61,10 @@ class RtpLeg:
         self.heard: list[Heard] = []
 
     def start(self, remote: tuple[str, int]) -> None:
-        """The call is answered: begin to send there, and to listen."""
+        """The call is answered, or has early media: begin to send there, and to listen."""
         self._remote = remote
+        if self._task is not None:
+            return
         asyncio.get_running_loop().add_reader(self._socket, self._receive)
         self._task = asyncio.create_task(self._keep_sending(), name="demo caller RTP")
 

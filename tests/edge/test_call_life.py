@@ -92,3 +92,19 @@ async def test_keys_by_info_are_keys() -> None:
         await stage.phone.wait_until(lambda: "digit.received" in stage.names(), 5)
         digits = [event.details["digit"] for event in stage.events if event.name.value == "digit.received"]
         assert digits == ["7"]
+
+
+async def test_a_trunk_with_early_media_hears_the_greeting_before_the_answer_reliably() -> None:
+    greeting = Scenario.model_validate({"greeting": {"tone": {"hz": 440, "ms": 1000}}})
+    async with Stage(greeting, trunks=dialling_trunks(early_media=True)) as stage:
+        await stage.dial()
+        phone = stage.phone
+        early = [item for item in phone.heard if phone.is_voice(item) and item.at < phone.answered_at]
+        assert len(early) >= 45, "a second of greeting"
+        assert "call.answered" in stage.names()
+        ringing = [event.details for event in stage.events if event.name.value == "call.ringing"]
+        assert ringing[-1]["early_media"] is True
+        assert stage.emulator.sessions[0].caller_ms < 200, "the agent heard nobody before the answer"
+        phone.hang_up()
+        await phone.wait_until(lambda: leftovers(stage.gateway) == NOTHING, 5)
+        assert stage.gateway.sip.user_agent.stats.requests_refused == 0, "PRACK was understood"

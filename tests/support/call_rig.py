@@ -16,7 +16,7 @@ from gateway.call.call import Call
 from gateway.call.conversation import Conversation
 from gateway.call.core import CallParts
 from gateway.call.identity import CallDirection, CallIdentity, CallLimits
-from gateway.call.inbound import InboundCall
+from gateway.call.inbound import InboundCall, Provisionals
 from gateway.call.journal import CallEvent, EventName, Journal
 from gateway.call.line import Line
 from gateway.call.negotiation import Negotiator, audio_format
@@ -54,8 +54,16 @@ class FakeSignalling:
 
     said: list[tuple[str, object]] = field(default_factory=list)
 
-    def ring(self, call: str, status: int = 180, headers: object = ()) -> None:
-        self.said.append(("ring", status))
+    def ring(
+        self,
+        call: str,
+        status: int = 180,
+        headers: object = (),
+        *,
+        body: bytes = b"",
+        is_reliable: bool | None = None,
+    ) -> None:
+        self.said.append(("ring", (status, body) if body else status))
 
     def answer(self, call: str, body: bytes, headers: object = ()) -> None:
         self.said.append(("answer", body))
@@ -168,11 +176,13 @@ class CallRig:
         caller_audio: Callable[[float], bytes | None] | None = None,
         direction: CallDirection = CallDirection.INBOUND,
         codecs: tuple[Codec, ...] = ("PCMU", "PCMA"),
+        provisionals: Provisionals | None = None,
     ) -> None:
         self.now = 1000.0
         self._scenario = scenario
         self._direction = direction
         self._codecs = codecs
+        self._provisionals = provisionals or Provisionals()
         self._provider_delay_s = provider_delay_s
         self._caller_audio = caller_audio or (lambda _: b"\xff" * 160)
         self._ids = IdSource(seed)
@@ -249,7 +259,15 @@ class CallRig:
     def _make_call(self, identity: CallIdentity, parts: CallParts, limits: CallLimits, offer: bytes | None) -> Call:
         if self._direction is CallDirection.OUTBOUND:
             return OutboundCall(identity, parts, limits=limits, on_end=self.ended.append)
-        return InboundCall(identity, parts, limits=limits, sip_call="sip-1", offer=offer, on_end=self.ended.append)
+        return InboundCall(
+            identity,
+            parts,
+            limits=limits,
+            sip_call="sip-1",
+            offer=offer,
+            provisionals=self._provisionals,
+            on_end=self.ended.append,
+        )
 
     @property
     def inbound(self) -> InboundCall:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.call.identity import CallLimits
-from gateway.call.inbound import GREETING_WAIT_S
+from gateway.call.inbound import EARLY_LIMIT_S, GREETING_WAIT_S, Provisionals
 from gateway.call.journal import EventName
 from gateway.call.states import CallState
 from gateway.call.termination import EndReason
@@ -103,3 +103,50 @@ def test_an_ack_whose_answer_is_nonsense_ends_the_call() -> None:
     rig.run_until(lambda: rig.call.state is CallState.ANSWERING)
     rig.inbound.confirmed(b"not sdp", rig.now)
     assert ended(rig) is EndReason.ERROR
+
+
+def test_early_media_greets_before_the_answer_and_answers_when_the_greeting_was_heard() -> None:
+    rig = CallRig(scenario(), provisionals=Provisionals(has_early_media=True))
+    rig.begin()
+    rig.run_until(lambda: rig.signalling.words() == ["ring", "ring"])
+    status, body = rig.signalling.said[-1][1]  # type: ignore[misc]
+    assert status == 183
+    assert b"m=audio 20000 RTP/AVP 0 101" in body
+    rig.run(0.9)
+    assert rig.call.state is CallState.RINGING
+    assert rig.sent[0].payload != b"\xff" * 160
+    assert rig.emulator_record.caller_ms == 0, "the caller is not heard before the answer"
+    rig.run_until(lambda: "answer" in rig.signalling.words(), 2)
+    assert rig.signalling.said[-1] == ("answer", body), "the same description: nothing was offered anew"
+    heard = [packet for packet in rig.sent if packet.payload != b"\xff" * 160]
+    assert len(heard) == pytest.approx(50, abs=2), "the whole second of the greeting, once"
+    rig.inbound.confirmed(None, rig.now)
+    rig.run(0.5)
+    assert rig.emulator_record.caller_ms > 0
+    assert rig.call.state is CallState.TALKING
+
+
+def test_a_greeting_without_end_is_answered_in_the_middle() -> None:
+    rig = CallRig(scenario(greeting={"tone": {"hz": 440, "ms": 60_000}}), provisionals=Provisionals(True))
+    rig.begin()
+    rig.run_until(lambda: len(rig.signalling.words()) == 2)
+    began = rig.now
+    rig.run_until(lambda: "answer" in rig.signalling.words(), 40)
+    assert rig.now - began == pytest.approx(EARLY_LIMIT_S, abs=0.01)
+
+
+def test_an_invite_without_an_offer_has_no_early_media() -> None:
+    rig = CallRig(scenario(), offer=None, provisionals=Provisionals(has_early_media=True))
+    rig.begin()
+    rig.run_until(lambda: "answer" in rig.signalling.words())
+    assert rig.signalling.words() == ["ring", "answer"]
+
+
+def test_a_caller_who_gives_up_during_early_media_leaves_nothing() -> None:
+    rig = CallRig(scenario(), provisionals=Provisionals(has_early_media=True))
+    rig.begin()
+    rig.run_until(lambda: len(rig.signalling.words()) == 2)
+    rig.run(0.2)
+    rig.call.end(EndReason.CANCELLED, rig.now, is_gone=True)
+    assert ended(rig) is EndReason.CANCELLED
+    assert rig.last(EventName.CALL_ENDED).details["answered"] is False

@@ -104,6 +104,19 @@ def test_early_media_is_taken_and_neither_answered_with_the_greeting_nor_heard_b
     assert rig.emulator_record.caller_ms > 0
 
 
+def test_a_200_without_sdp_after_a_183_that_brought_it_is_an_answer() -> None:
+    rig = outbound()
+    rig.begin()
+    dial(rig)
+    rig.run(0.5)
+    rig.outbound.progressed(183, "Session Progress", ANSWER, rig.now)
+    rig.run(0.5)
+    rig.outbound.answered(b"", rig.now)
+    rig.run(0.1)
+    assert rig.call.state is CallState.TALKING
+    assert rig.sent[0].payload != SILENCE
+
+
 def test_an_answer_in_the_other_law_is_spoken_and_heard_in_it() -> None:
     rig = ringing(outbound())
     alaw = ANSWER.replace(b"RTP/AVP 0 101", b"RTP/AVP 8 101")
