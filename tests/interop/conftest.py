@@ -58,7 +58,12 @@ def call(tmp_path: Path, authority: Authority) -> Iterator[Call]:
     with ExitStack() as stack:
 
         def place(
-            scenario: Scenario, target: tuple[str, int], transport: str = "UDP", *, voice: bytes = QUIET_CALLER
+            scenario: Scenario,
+            target: tuple[str, int],
+            transport: str = "UDP",
+            *,
+            voice: bytes = QUIET_CALLER,
+            service: str = "agent",
         ) -> Sipp:
             address = loopback_address()
             if transport == "TLS":
@@ -73,7 +78,7 @@ def call(tmp_path: Path, authority: Authority) -> Iterator[Call]:
                 target=target,
                 transport=transport,
                 audio={"voice": voice},
-                options=["-s", "agent"],
+                options=["-s", service],
             )
             stack.callback(phone.stop)
             phone.expect_success()
