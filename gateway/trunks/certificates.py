@@ -71,4 +71,5 @@ def _clients(settings: Settings) -> dict[str, ClientIdentity]:
 def _client(trunk: TrunkSettings, default: ClientIdentity) -> ClientIdentity:
     tls = trunk.tls
     certificate, key = (tls.certificate, tls.key) if tls.certificate else (default.certificate, default.key)
-    return ClientIdentity(certificate, key, tls.ca, tls.server_name or "", tls.verify)
+    hosts = tuple(dict.fromkeys(uri.host for uri in trunk.targets))
+    return ClientIdentity(certificate, key, tls.ca, tls.server_name or "", tls.verify, hosts)

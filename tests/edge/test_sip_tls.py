@@ -307,3 +307,28 @@ def test_new_connections_get_the_new_certificate_and_old_ones_live_on(
             assert callee.endpoint.connections == 2
 
     run(main())
+
+
+@pytest.mark.parametrize("host", ["sbc.example", "other.example"])
+def test_a_connection_opened_anew_to_a_trunk_is_for_one_of_its_targets(
+    run: Callable[..., None], site: Site, host: str
+) -> None:
+    shown = site.authority.issue("DNS:sbc.example")
+
+    async def main() -> None:
+        clients = {"carrier": ClientIdentity(ca=site.authority.ca, hosts=("sbc-2.example", host))}
+        tls = site.contexts(**clients)
+        tls.profile_of = lambda address: "carrier"
+        async with site.phone(site.contexts(shown)) as caller, site.phone(tls) as callee:
+            caller.call(callee, "tls", server_name="gw.example")
+            await callee.told(CallConfirmed)
+            for connection in list(caller.endpoint._streams._by_number.values()):
+                connection.abort()
+            await until(lambda: callee.endpoint.connections == 0)
+            callee.endpoint.hang_up((await callee.told(CallOffered)).call)
+            if host == "sbc.example":
+                assert (await caller.told(CallEnded)).cause is EndCause.BYE
+            else:
+                await until(lambda: callee.endpoint.stats.send_failures == 1)
+
+    run(main())

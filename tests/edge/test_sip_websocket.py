@@ -14,7 +14,15 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from gateway.sip.events import CallConfirmed, CallEnded, CallOffered, EndCause, ReofferRefused, RequestRefused
+from gateway.sip.events import (
+    CallConfirmed,
+    CallEnded,
+    CallOffered,
+    EndCause,
+    ReofferRefused,
+    RequestAnswered,
+    RequestRefused,
+)
 from gateway.sip.message import parse_message
 from gateway.sip.transport.limits import TransportLimits
 from gateway.sip.transport.tls import ServerIdentity, TlsContexts
@@ -222,5 +230,37 @@ def test_many_connections_from_one_host_are_bounded(run: Callable[..., None]) ->
             for link in links:
                 await link.close()
             await until(lambda: callee.endpoint.connections == 0)
+
+    run(main())
+
+
+def test_while_draining_every_transport_says_503_to_options(run: Callable[..., None], tmp_path: Any) -> None:
+    pair = Authority(tmp_path).issue("IP:127.0.0.1")
+    tls = TlsContexts(ServerIdentity(pair.certificate, pair.key))
+    listen = [f"{transport}://127.0.0.1:0" for transport in ("udp", "tcp", "tls", "ws", "wss")]
+
+    async def main() -> None:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        async with Telephone(listen=listen, tls=tls) as callee, Telephone() as caller:
+            callee.endpoint.user_agent.draining = True
+            flow = caller.endpoint.flow_to(("127.0.0.1", callee.endpoint.port("udp")))
+            caller.endpoint.send_request("OPTIONS", "sip:x@y", flow, from_="<sip:a@b>", to="<sip:x@y>")
+            assert (await caller.told(RequestAnswered)).response.status == 503
+            for transport in ("tcp", "tls"):
+                secured = context if transport == "tls" else None
+                port = callee.endpoint.port(transport)  # type: ignore[arg-type]
+                reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=secured)
+                writer.write(
+                    request("OPTIONS", via=f"SIP/2.0/{transport.upper()} a.example;branch=z9hG4bKx").to_bytes()
+                )
+                assert (await asyncio.wait_for(reader.readline(), 3)).startswith(b"SIP/2.0 503 ")
+                writer.close()
+            for transport in ("ws", "wss"):
+                secured = context if transport == "wss" else None
+                url = f"{transport}://127.0.0.1:{callee.endpoint.port(transport)}"  # type: ignore[arg-type]
+                async with connect(url, subprotocols=SIP, ssl=secured) as link:
+                    await link.send(request("OPTIONS", via=VIA + "1").to_bytes())
+                    assert (await receive(link)).status == 503
 
     run(main())

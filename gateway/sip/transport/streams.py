@@ -152,7 +152,7 @@ class StreamConnections:
         if address is None or (flow.is_websocket and flow.connection != 0):
             return None
         profile = flow.profile
-        if flow.connection != 0 and not profile and self._tls is not None:
+        if flow.is_secure and not profile and self._tls is not None:
             profile = self._tls.profile_of(address[0])
         return Peer(flow.transport, address, flow.server_name, profile)
 
@@ -179,7 +179,7 @@ class StreamConnections:
             connection = self._new_connection(target, opening.flow)
             async with asyncio.timeout(self._limits.connect_timeout_s):
                 await self._reach(target, opening.flow.local[0], connection)
-        except (OSError, TlsFault, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is: who waits for the connection must hear of it
             failure = (connection.failure if connection is not None else "") or str(error) or "no answer in time"
         del self._opening[target]
         if connection is not None and not failure and connection.is_usable:
@@ -211,7 +211,8 @@ class StreamConnections:
         if target.transport == "tls":
             contexts = self._tls = self._tls or TlsContexts()
             identity, context = contexts.client(target.profile)
-            session = TlsSession(context, is_server=False, server_name=identity.server_name or target.server_name)
+            name = identity.server_name or target.server_name or next(iter(identity.hosts), "")
+            session = TlsSession(context, is_server=False, server_name=name)
         return StreamConnection(
             self._number,
             self,
@@ -285,11 +286,13 @@ class StreamConnections:
         if flow is None or self._tls is None:
             return
         identity, _ = self._tls.client(flow.profile)
-        name = identity.server_name or flow.server_name or flow.remote[0]
-        if identity.verify and not covers(connection.certificate, name):
+        name = identity.server_name or flow.server_name
+        names = (name,) if name else (flow.remote[0], *identity.hosts)
+        if identity.verify and not any(covers(connection.certificate, name) for name in names):
             known = ", ".join(names_of(connection.certificate)) or "nobody"
             where = f"trunks.{flow.profile}.tls.server_name" if flow.profile else "the target"
-            raise TlsFault(f"certificate is for {known}, not for {name}; correct {where}", "tls_certificate")
+            text = f"certificate is for {known}, not for {' or '.join(names)}; correct {where}"
+            raise TlsFault(text, "tls_certificate")
 
     def connection_ready(self, connection: StreamConnection) -> None:
         """Every handshake is done."""

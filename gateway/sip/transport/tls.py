@@ -36,7 +36,8 @@ class ClientIdentity:
     """How we connect to the peers of one trunk.
 
     Without ``certificate`` none is shown. Without ``ca`` the system's roots count. ``server_name`` replaces the name of
-    the target as what the peer's certificate must be for. ``verify`` false takes any certificate.
+    the target as what the peer's certificate must be for. ``hosts`` are names that the peer goes by: one of them will
+    do where only its address is known, as when a connection that it opened is gone. ``verify`` false takes any.
     """
 
     certificate: Path | None = None
@@ -44,6 +45,7 @@ class ClientIdentity:
     ca: Path | None = None
     server_name: str = ""
     verify: bool = True
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -100,7 +102,7 @@ class TlsContexts:
             built.server = old.server
         contexts: dict[ClientIdentity, ssl.SSLContext] = {}
         for profile, identity in clients.items():
-            alike = replace(identity, server_name="")
+            alike = replace(identity, server_name="", hosts=())
             try:
                 context = contexts.get(alike)
                 if context is None:

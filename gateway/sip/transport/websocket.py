@@ -6,7 +6,6 @@ import http
 import logging
 from collections import deque
 from collections.abc import Collection
-from urllib.parse import urlsplit
 
 from websockets.datastructures import MultipleValuesError
 from websockets.exceptions import InvalidHandshake
@@ -137,7 +136,8 @@ class WebSocketStream:
             self._messages.append(message)
             return 0
         self.keep_alives += 1
-        if message == PING:  # RFC 5626 §3.5.1 inside WebSocket, as browsers' SIP libraries do it
+        if message == PING and self._protocol.state is State.OPEN:
+            # RFC 5626 §3.5.1 inside WebSocket, as browsers' SIP libraries do it.
             self._protocol.send_text(CRLF)
         return 1
 
@@ -160,7 +160,7 @@ class WebSocketStream:
         return True
 
     def _answer_upgrade(self, request: Request) -> None:
-        path = urlsplit(request.path).path or "/"
+        path = request.path.partition("?")[0]
         if path != self._path:
             self._refuse(404, f"SIP over WebSocket is at {self._path} here.", "websocket_path")
         if self._origins and not self._is_origin_welcome(request):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.sip.transport.tls import ClientIdentity, ServerIdentity, TlsContexts
 from gateway.sip.transport.tls_session import TlsFault, TlsSession
@@ -116,3 +119,15 @@ def test_old_protocol_versions_are_refused(authority: Authority, pair: Pair) -> 
 def test_a_name_that_nobody_can_ask_for(authority: Authority, pair: Pair) -> None:
     with pytest.raises(TlsFault):
         sessions(contexts(authority, pair), server_name="a" * 300)
+
+
+@settings(deadline=None, max_examples=50)
+@given(pieces=st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=5), is_open=st.booleans())
+def test_any_bytes_are_a_fault_or_nothing(authority: Authority, pair: Pair, pieces: list[bytes], is_open: bool) -> None:
+    server, client = sessions(contexts(authority, pair))
+    if is_open:
+        shake_hands(server, client)
+    with contextlib.suppress(TlsFault):
+        assert b"".join(map(server.receive, pieces)) == b""
+    server.take_outgoing()
+    server.end()

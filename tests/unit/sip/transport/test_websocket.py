@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
@@ -218,3 +220,52 @@ def test_a_flood_of_empty_frames_ends_the_connection(frame: bytes) -> None:
     browser.frames(stream.take_replies())
     assert browser.protocol.close_rcvd is not None
     assert browser.protocol.close_rcvd.code == 1008
+
+
+def test_a_ping_of_empty_lines_right_before_a_goodbye_is_left_unanswered() -> None:
+    stream, browser = connected()
+    browser.protocol.send_text(b"\r\n\r\n")
+    browser.protocol.send_close(1000)
+    stream.receive_data(browser.take())
+    assert stream.next_message() is None
+    (close,) = browser.frames(stream.take_replies())
+    assert close.opcode is Opcode.CLOSE
+
+
+@pytest.mark.parametrize("path", ["//[", "http://gw.example/", "/%00", "/?" + "a" * 4000])
+def test_odd_paths_are_answered(path: str) -> None:
+    stream = WebSocketStream("/sip")
+    stream.receive_data(f"GET {path} HTTP/1.1\r\nHost: gw\r\n\r\n".encode())
+    with pytest.raises(StreamFault) as caught:
+        stream.next_message()
+    assert caught.value.rule == "websocket_path"
+    assert stream.take_replies().startswith(b"HTTP/1.1 404 ")
+
+
+def drain(stream: WebSocketStream, data: bytes) -> None:
+    """Feed whatever it is; only the fault that is meant for it may come out."""
+    stream.receive_data(data)
+    try:
+        while stream.next_message() is not None:
+            pass
+    except StreamFault:
+        assert stream.is_over
+    stream.take_replies()
+
+
+@given(st.lists(st.binary(max_size=200), max_size=5))
+def test_any_bytes_in_place_of_a_handshake(pieces: list[bytes]) -> None:
+    stream = WebSocketStream("/")
+    for piece in pieces:
+        drain(stream, piece)
+    stream.receive_data(b"\r\n\r\n")
+    drain(stream, b"")
+    assert not stream.is_ready
+
+
+@given(st.lists(st.binary(max_size=300), max_size=6))
+def test_any_bytes_in_place_of_frames(pieces: list[bytes]) -> None:
+    stream, _ = connected()
+    for piece in pieces:
+        drain(stream, piece)
+    assert stream.goodbye() is not None
