@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.sip.admission import Allow
 from gateway.sip.capabilities import refuse
 from gateway.sip.message import Request
 from gateway.sip.replaces import Replaces
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
     from gateway.sip.invite.context import CallContext
 
 
-def find_replaced(context: CallContext, invite: Request) -> Call | Refusal | None:
+def find_replaced(context: CallContext, invite: Request, admission: Allow) -> Call | Refusal | None:
     """None without a Replaces. Raises SipParseError for a malformed one.
 
     481 for a dialog we do not know, and for one that is ringing here and so not ours to give away; 603 for one that is
-    ending; 486 for a call that is talked on already where only an early dialog was meant.
+    ending; 486 for a call that is talked on already where only an early dialog was meant. 403 where the call came by
+    another trunk: who knows its tags is not thereby somebody it may be handed to. Phones replace one another.
     """
     count = invite.headers.count("Replaces")
     if not count:
@@ -29,6 +31,8 @@ def find_replaced(context: CallContext, invite: Request) -> Call | Refusal | Non
     call = context.dialogs.get((replaces.call_id, replaces.to_tag, replaces.from_tag))
     if call is None or (not call.is_talking and call.is_open and call.inviting is None):
         return refuse(481, "replaces_unknown_dialog")
+    if call.admission is not None and call.admission.trunk != admission.trunk:
+        return refuse(403, "anothers_call")
     if not call.is_open:
         return refuse(603, "replaces_ended_dialog")
     if call.is_talking and replaces.is_early_only:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.sip.admission import Allow
 from gateway.sip.events import CallEnded, CallOffered, EndCause
 from tests.support.calls import ANSWER, Talk, assert_nothing_is_left, inbound, offered, outbound
 from tests.support.sip_peer import UserAgentBench, invitation, invite, respond, statuses
@@ -86,3 +87,14 @@ def test_what_is_no_replaces_is_400(headers: list[tuple[str, str]]) -> None:
     assert replacing(talk, headers=headers) == [400]
     talk.ask("BYE")
     assert_nothing_is_left(talk.bench)
+
+
+def test_a_call_of_another_trunk_is_not_handed_over_but_phones_replace_one_another() -> None:
+    talk = inbound(config={"admission": Allow(trunk="one")})
+    talk.bench.admission = Allow(trunk="two")
+    assert replacing(talk) == [403]
+    talk.bench.admission = Allow(trunk="one")
+    assert replacing(talk) == [100]
+    phone = inbound(config={"admission": Allow(account="1001")})
+    phone.bench.admission = Allow(account="1002")
+    assert replacing(phone) == [100]
