@@ -6,12 +6,10 @@ All methods belong to the loop's thread. The settings say which; a change of set
 from __future__ import annotations
 
 import asyncio
-import functools
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
-from uuid import NAMESPACE_URL, uuid5
 
 from gateway.base.clock import earliest
 from gateway.base.errors import CapacityError, LocalProtocolError
@@ -19,7 +17,6 @@ from gateway.base.ids import IdSource
 from gateway.observability.metrics import Metrics
 from gateway.observability.node_events import NodeEventName, NodeEvents
 from gateway.settings.schema import TrunkSettings
-from gateway.sip.digest import Credentials
 from gateway.sip.events import Event, FlowFailed, RequestAnswered, RequestFailed
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError, escape_user, format_host_port
@@ -27,7 +24,6 @@ from gateway.sip.registration import (
     Action,
     Registered,
     Registration,
-    RegistrationConfig,
     RegistrationFailed,
     RegistrationState,
     Resolve,
@@ -37,7 +33,7 @@ from gateway.sip.registration import (
 from gateway.sip.resolution import ResolutionError
 from gateway.sip.transaction.table import RequestFailure
 from gateway.sip.uri import SipUri
-from gateway.trunks.target_uri import loose
+from gateway.trunks.registration_config import registration_config
 
 STOP_LIMIT_S = 2.0
 """How long registrars may take to hear that we go."""
@@ -365,41 +361,6 @@ class Registrations:
         for trunk in (*self._trunks.values(), *self._leaving):
             trunk.registration.handle_timeout(now)
         self._drive()
-
-
-def registration_config(name: str, settings: TrunkSettings, node: str) -> RegistrationConfig:
-    """What a trunk's settings ask for: registered at the first target, as its username at its domain.
-
-    The Request-URI names host and port of the target and not its transport, which says only how to get there.
-    """
-    target = settings.targets[0]
-    proxy = settings.outbound_proxy
-    user = escape_user(settings.username or settings.from_user or "gateway")
-    has_password = settings.username is not None and settings.password is not None
-    route: tuple[str, ...] = ()
-    if proxy is not None:
-        route = (f"<{loose(proxy)}>",)
-    return RegistrationConfig(
-        aor=str(SipUri(target.scheme, user, None, settings.from_domain or target.host)),
-        registrar=str(SipUri(target.scheme, None, None, target.host, target.port)),
-        credentials=_credentials(settings) if has_password else None,
-        expires_s=settings.register_expires_s,
-        route=route,
-        next_hop=str(target if proxy is None else proxy),
-        instance=instance_of(node, name),
-    )
-
-
-@functools.cache
-def instance_of(node: str, trunk: str) -> str:
-    """The same for this node and trunk whenever it starts, as RFC 5626 §4.1 asks."""
-    return f"<{uuid5(NAMESPACE_URL, f'sip-gateway:{node}/{trunk}').urn}>"
-
-
-def _credentials(settings: TrunkSettings) -> Credentials | None:
-    if settings.username is None or settings.password is None:
-        return None
-    return Credentials(settings.username, settings.password, settings.realm)
 
 
 def _holder(trunk: str) -> str:

@@ -9,7 +9,6 @@ import pytest
 
 from gateway.base.errors import CapacityError
 from gateway.base.ids import IdSource
-from gateway.base.redact import Secret
 from gateway.observability.metrics import Metrics
 from gateway.observability.node_events import NodeEvent, NodeEvents
 from gateway.settings.schema import TrunkSettings
@@ -19,7 +18,7 @@ from gateway.sip.message import make_request, make_response
 from gateway.sip.resolution import ResolutionError
 from gateway.sip.transaction.table import RequestFailure
 from gateway.sip.uri import SipUri
-from gateway.trunks.registrations import Callbacks, Registrations, instance_of, registration_config
+from gateway.trunks.registrations import Callbacks, Registrations
 
 HOP = Flow("udp", ("192.0.2.1", 5060), ("203.0.113.1", 5060))
 TCP_HOP = Flow("tcp", ("192.0.2.1", 5060), ("203.0.113.1", 5060))
@@ -274,32 +273,3 @@ async def test_the_service_route_is_there_for_calls(node: Node) -> None:
     await node.settle()
     node.respond(200, headers=[("Service-Route", "<sip:edge;lr>")])
     assert node.registrations.service_route("carrier") == ("<sip:edge;lr>",)
-
-
-def test_what_is_registered_where() -> None:
-    config = registration_config(
-        "carrier",
-        trunk(
-            targets=["sip:sbc.example:5070;transport=tcp"],
-            username="acme#1",
-            from_domain="acme.example",
-            outbound_proxy="sip:edge.example:5080;transport=tcp",
-            register_expires_s=600,
-        ),
-        "node-1",
-    )
-    assert config.aor == "sip:acme%231@acme.example"
-    assert config.registrar == "sip:sbc.example:5070"
-    assert config.route == ("<sip:edge.example:5080;transport=tcp;lr>",)
-    assert config.next_hop == "sip:edge.example:5080;transport=tcp"
-    assert config.expires_s == 600
-    assert config.credentials is not None
-    assert config.credentials.password == Secret("pw")
-    assert config.instance == instance_of("node-1", "carrier")
-    assert instance_of("node-1", "carrier") != instance_of("node-2", "carrier")
-    assert registration_config("c", trunk(username=None, password=None), "n").credentials is None
-
-
-def test_without_a_proxy_the_target_says_how_to_get_there() -> None:
-    config = registration_config("c", trunk(targets=["sip:sbc.example:5070;transport=tls"]), "n")
-    assert (config.registrar, config.next_hop) == ("sip:sbc.example:5070", "sip:sbc.example:5070;transport=tls")
