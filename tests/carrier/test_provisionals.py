@@ -1,0 +1,70 @@
+"""Field row 2: provisional answers that IMS wants acknowledged; and who may end a call."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.emulator.scenario import Scenario
+from tests.carrier.conftest import OpenScene, PlaceCall
+from tests.carrier.rtp_leg import tone
+
+SLOW = Scenario.model_validate(
+    {"greeting": {"tone": {"hz": 440, "ms": 20_000}}, "faults": {"stall_session_updated_ms": 1200}}
+)
+
+
+async def test_row_02_a_carrier_that_requires_100rel_has_its_180_repeated_until_prack(scene: OpenScene) -> None:
+    carrier = await (await scene(SLOW)).carrier()
+    call = await carrier.call()
+    call.invite(headers=[("Require", "100rel")])
+    ringing = await carrier.expect(180)
+    assert "100rel" in ringing["require"]
+    again = await carrier.expect(180, within_s=1.0)
+    assert again["rseq"] == ringing["rseq"]
+    assert 0.4 < again.at - ringing.at < 0.8, "after T1"
+    call.to_tag, first_target = ringing.tag("to"), call.target
+    call.target = ringing["contact"].strip("<>")
+    carrier.send(call.request("PRACK", headers=[("RAck", f"{ringing['rseq']} 1 INVITE")]))
+    assert (await carrier.expect_final(call.cseq, "PRACK")).status == 200
+    await carrier.expect_no(180, for_s=0.3)
+    carrier.send(call.request("PRACK", headers=[("RAck", f"{int(ringing['rseq']) + 7} 1 INVITE")]))
+    assert (await carrier.expect_final(call.cseq, "PRACK")).status == 481, "RFC 3262 §3: it matches nothing"
+    assert first_target
+    answer = await carrier.expect(200, of="INVITE")
+    call.acknowledge(answer)
+    call.leg.talk_to(answer.rtp_target)
+    await call.leg.hears_tone()
+    await call.hang_up()
+
+
+async def test_row_02_a_reliable_183_of_the_far_end_gets_its_prack_once(place_call: PlaceCall) -> None:
+    placed = await place_call()
+    dialled, carrier = placed.dialled, placed.carrier
+    assert "100rel" in ", ".join(dialled.invite.all("supported"))
+    reliable = [("Require", "100rel"), ("RSeq", "9021")]
+    dialled.ring(183, body=dialled.description(), headers=reliable)
+    prack = await carrier.expect("PRACK")
+    assert prack["rack"].split() == ["9021", str(dialled.invite.cseq), "INVITE"]
+    assert prack.tag("to") == dialled.tag
+    assert prack.cseq == dialled.invite.cseq + 1
+    carrier.reply(prack, 200, "OK")
+    dialled.ring(183, body=dialled.description(), headers=reliable)  # once more: our 200 was lost
+    await carrier.expect_no("PRACK", for_s=0.3)
+    await dialled.pick_up()
+    await dialled.leg.hears_tone()
+    await dialled.hang_up()
+
+
+async def test_sharp_edge_a_bye_or_cancel_from_another_address_ends_nothing(scene: OpenScene) -> None:
+    place = await scene(trunks={"demo": {"accept_from": ["127.0.0.1"]}, "other": {"accept_from": ["127.0.0.9"]}})
+    carrier, stranger = await place.carrier(), await place.carrier(address="127.0.0.9")
+    call = await carrier.call()
+    await call.set_up()
+    for method in ("BYE", "CANCEL"):
+        forged = call.request(method, cseq=1 if method == "CANCEL" else None, branch=call.invite_branch)
+        stranger.send(forged.replace(f"127.0.0.1:{carrier.port};branch", f"127.0.0.9:{stranger.port};branch"))
+    await asyncio.sleep(0.2)
+    assert not [one for one in stranger.received if one.status == 200 and one.method == "BYE"]
+    call.leg.says = tone(900)
+    await call.leg.hears_tone()
+    await call.hang_up()
