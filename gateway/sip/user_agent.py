@@ -546,7 +546,20 @@ def _refuse_outside_dialog(request: Request) -> Refusal:
     return NO_DIALOG
 
 
+_SENT_BACK = (
+    "To",
+    "Record-Route",
+    "Contact",
+    "Call-ID",
+    "WWW-Authenticate",
+    "Proxy-Authenticate",
+    "Authentication-Info",
+    "Proxy-Authentication-Info",
+    "Service-Route",
+)
+"""Headers of responses whose words go into requests of ours."""
+
+
 def _has_nul(response: Response) -> bool:
     """NUL in what we would have to send back in a request."""
-    names = ("To", "Record-Route", "Contact", "Call-ID")
-    return any("\0" in value for name in names for value in response.headers.get_all(name))
+    return any("\0" in value for name in _SENT_BACK for value in response.headers.get_all(name))

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from gateway.base.errors import LocalProtocolError
 from gateway.base.redact import Secret
 from gateway.sip.digest import Credentials
 from gateway.sip.events import CallAnswered, CallEnded, CallRedirected, CallRefused, EndCause
@@ -186,3 +187,60 @@ def test_every_2xx_is_acknowledged_and_ended_unless_it_is_the_call(seed: int) ->
     alive = heard - world.ended
     assert len(alive) <= len(answers), "beyond the calls that were answered no fork is left talking to nobody"
     assert bench.ua.stats.stray_responses < 2_000
+
+
+ODD = b'\0\x01\xff<>";,=:@ \t%0a9\\'
+
+
+def responses_to(invite: Request) -> list[Response]:
+    digest = ("WWW-Authenticate", 'Digest realm="r", nonce="n", qop="auth", algorithm=MD5')
+    routes = ("Record-Route", "<sip:p.example;lr>, <sip:q.example;lr>")
+    reliable = (("Require", "100rel"), ("RSeq", "5"))
+    contacts = ("Contact", "<sip:a@192.0.2.50>;q=0.5, <sip:b@x.example>")
+    return [
+        make_response(invite, 401, to_tag="x", headers=[digest]),
+        make_response(invite, 302, to_tag="x", headers=[contacts]),
+        make_response(invite, 503, to_tag="x", headers=[("Retry-After", "5 (x);duration=3")]),
+        make_response(invite, 422, to_tag="x", headers=[("Min-SE", "2000")]),
+        make_response(invite, 183, to_tag="x", headers=[CONTACT, SDP, *reliable], body=ANSWER),
+        make_response(invite, 200, to_tag="x", headers=[CONTACT, SDP, routes], body=ANSWER),
+    ]
+
+
+def damaged(response: Response, chance: random.Random) -> bytes:
+    """With one to four octets changed, lost or put in."""
+    raw = bytearray(response.to_bytes())
+    for _ in range(chance.randint(1, 4)):
+        at, kind = chance.randrange(len(raw)), chance.randrange(3)
+        if kind == 0:
+            raw[at] = chance.choice(ODD)
+        elif kind == 1:
+            del raw[at]
+        else:
+            raw[at:at] = bytes([chance.choice(ODD)])
+    return bytes(raw)
+
+
+def test_damaged_responses_raise_nothing_and_leave_nothing() -> None:
+    chance = random.Random(5)
+    credentials = Credentials("alice", Secret("x"))
+    for _ in range(1500):
+        bench = UserAgentBench()
+        hops = (hop(1), hop(2))
+        uri = "sip:bob@example.net"
+        call = bench.ua.invite(
+            Invitation(uri, hops, from_="<sip:a@b>", to=f"<{uri}>", body=OFFER, credentials=credentials), bench.now
+        )
+        (sent,) = bench.drain()
+        assert isinstance(sent, Request)
+        bench.feed(damaged(chance.choice(responses_to(sent)), chance), hops[0])
+        for event in bench.take_events():
+            if isinstance(event, CallRedirected):
+                try:
+                    bench.ua.redirect(call, event.contacts[0], [hop(3)], bench.now)
+                except LocalProtocolError:
+                    bench.ua.give_up(call)
+        bench.ua.hang_up(call, bench.now)
+        bench.drain()
+        bench.advance(400)
+        assert bench.counts() == (0, 0, 0)

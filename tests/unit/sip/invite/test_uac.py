@@ -856,3 +856,15 @@ def test_a_redirect_to_strangers_shows_them_no_credentials() -> None:
         bench.ua.redirect(call, "sip:a@192.0.2.50", [hop], bench.now)
         bench.drain()
         assert statuses(bench.feed(challenge(last_invite(bench)), hop)) == expected
+
+
+@pytest.mark.parametrize("where", ["realm", "nonce", "opaque"])
+@pytest.mark.parametrize("odd", ["a\x00b", "a\x01b", "a\x7fb", "caf\u00e9\udce9"])
+def test_odd_characters_in_a_challenge_raise_nothing(where: str, odd: str) -> None:
+    bench, sent, _ = placed_over(UDP, credentials=CREDENTIALS)
+    values = {"realm": "r", "nonce": "n", "opaque": "o", where: odd}
+    text = ", ".join(f'{name}="{value}"' for name, value in values.items())
+    raw = respond(sent, 401, to_tag="x", headers=[("WWW-Authenticate", "CHALLENGE")]).to_bytes()
+    raw = raw.replace(b"CHALLENGE", f'Digest {text}, qop="auth"'.encode("utf-8", "surrogateescape"))
+    sent_by_us = statuses(bench.feed(raw))
+    assert sent_by_us == ([] if "\0" in odd else ["ACK", "INVITE"])
