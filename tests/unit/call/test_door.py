@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.base.ids import IdSource
 from gateway.base.redact import Secret
@@ -16,6 +18,7 @@ from gateway.sip.admission import Admission, Allow, Challenge, Refuse, Silence
 from gateway.sip.digest import Credentials, DigestClient
 from gateway.sip.events import CallCancelled, CallConfirmed, CallEnded, CallOffered, EndCause
 from gateway.sip.flow import Flow
+from gateway.sip.headers import Headers
 from gateway.sip.message import Request
 from tests.support.sip_peer import invite, request, respond
 
@@ -225,6 +228,17 @@ def test_broken_requests_are_judged_too() -> None:
     for host in (CARRIER, STRANGER):
         bench.admit(broken, host)
     bench.admit(Request("INVITE", "\0", broken.headers), STRANGER)
+
+
+@given(st.sampled_from(["INVITE", "REGISTER", "OPTIONS", "BYE"]), st.text(max_size=200), st.text(max_size=80))
+def test_whatever_a_stranger_writes_is_judged_and_lets_nobody_in(method: str, credentials: str, name: str) -> None:
+    bench = DoorBench(accounts=ACCOUNTS)
+    for value in (credentials, f"Digest {credentials}", f'Digest realm="gateway", username="{name}", {credentials}'):
+        fields = Headers.from_wire(
+            [("Authorization", value), ("From", name), ("User-Agent", name), ("To", credentials)]
+        )
+        admission = bench.admit(Request(method, "sip:x@y", fields), STRANGER)
+        assert not isinstance(admission, Allow)
 
 
 # How often
