@@ -140,7 +140,16 @@ class CallAssembly:
         wiring.call = call
         return call
 
-    def outbound(self, order: CallOrder, *, trunk: str, caller: str, now: float, calls: CallTable) -> OutboundCall:
+    def outbound(
+        self,
+        order: CallOrder,
+        *,
+        trunk: str,
+        caller: str,
+        now: float,
+        calls: CallTable,
+        is_ipv6: bool | None = None,
+    ) -> OutboundCall:
         """A call ready to ``begin``; nothing has been said to anybody. Raises CapacityError or SettingsError."""
         agent = self._settings.agents[order.agent]
         variables = with_defaults(placed_variables(order, trunk=trunk, caller=caller), agent.variables)
@@ -159,8 +168,10 @@ class CallAssembly:
         agent = agent.model_copy(update={"session": merge(agent.session, order.session)})
         agent = personalise(agent, variables)
         wiring = Wiring(self._clock, calls)
-        parts = self._parts(identity, agent, self._negotiator("", ""), wiring, now)
-        call = OutboundCall(identity, parts, limits=self._limits_of(agent, order), on_end=wiring.ended)
+        is_ipv6 = self._media.pool.is_ipv6 if is_ipv6 is None else is_ipv6
+        parts = self._parts(identity, agent, self._negotiator("", ""), wiring, now, is_ipv6=is_ipv6)
+        limits = self._limits_of(agent, order)
+        call = OutboundCall(identity, parts, limits=limits, is_ipv6=is_ipv6, on_end=wiring.ended)
         wiring.call = call
         return call
 

@@ -12,6 +12,7 @@ from gateway.base.errors import CapacityError, GatewayError
 from gateway.call.assembly import CallAssembly
 from gateway.call.call import Call
 from gateway.call.capacity import Capacity, NotTaken
+from gateway.call.ip_version import keep_version, likely_ipv6
 from gateway.call.live_calls import LiveCalls
 from gateway.call.order import CallOrder
 from gateway.call.outbound import OutboundCall
@@ -125,7 +126,14 @@ class Dialer:
         ring_s = order.ring_timeout_s or (settings.ring_timeout_s if settings else None)
         order = replace(order, to=str(destination), ring_timeout_s=ring_s)
         try:
-            call = self._assembly.outbound(order, trunk=trunk, caller=caller, now=now, calls=self._calls)
+            call = self._assembly.outbound(
+                order,
+                trunk=trunk,
+                caller=caller,
+                now=now,
+                calls=self._calls,
+                is_ipv6=likely_ipv6(destination, settings),
+            )
         except CapacityError as error:
             full = sip_cause(EndReason.NO_CAPACITY)
             raise NotTaken(full.status, full.text, "no_media_port", error.retry_after_s, str(error)) from error
@@ -184,7 +192,13 @@ class Dialer:
         else:
             self._calls.run(call, lambda _: self._invite(call, invitation))
 
-    def _invite(self, call: OutboundCall, invitation: Invitation) -> None:
+    def _invite(self, call: OutboundCall, whole: Invitation) -> None:
+        invitation = keep_version(whole, is_ipv6=call.is_ipv6)
+        if invitation is None:
+            version = "IPv6" if call.is_ipv6 else "IPv4"
+            why = f"the destination has no {version} address, and the call's RTP port is one of {version}"
+            call.could_not_dial("media_ip_version", why, self._clock())
+            return
         hop = invitation.hops[0]
         self._let_in(call, [flow for target in invitation.targets for flow in target.hops])
 

@@ -26,9 +26,12 @@ class OutboundCall(Call):
         parts: CallParts,
         *,
         limits: CallLimits,
+        is_ipv6: bool = False,
         on_end: Callable[[Call], None],
     ) -> None:
         super().__init__(identity, parts, limits=limits, state=CallState.QUEUED, on_end=on_end)
+        self.is_ipv6 = is_ipv6
+        """The IP version of its RTP port."""
         self._ring_due: float | None = None
         self._agent_due: float | None = None
         self._last_ringing = 0

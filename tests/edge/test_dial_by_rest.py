@@ -172,3 +172,52 @@ async def test_a_destination_that_no_trunk_may_call_is_403_with_the_rule_and_not
         assert (await operator.call("sip:1@192.0.2.1", expect=403))["rule"] == "trunks.allow_destinations"
         assert (await operator.call("1001", expect=404, trunk="nowhere"))["rule"] == "trunks.unknown"
         assert (await operator.get("/v1/calls"))["calls"] == []
+
+
+async def test_a_redirect_is_followed_only_to_where_the_trunk_may_call() -> None:
+    async with scene() as (stage, operator):
+        second = Phone("127.0.0.1")
+        await second.start()
+        try:
+            await operator.call(stage.phone.uri)
+            await stage.phone.wait_offered()
+            stage.phone.refuse(302, headers=(("Contact", f"<{second.uri}>"),))
+            await second.wait_offered()
+            second.accept()
+            await until(lambda: len(second.heard) > 20, second)
+            second.hang_up()
+            await until(lambda: leftovers(stage.gateway) == NOTHING, second)
+            stage.phone.offered = None
+            call = await operator.call(stage.phone.uri)
+            await stage.phone.wait_offered()
+            stage.phone.refuse(302, "Moved", headers=(("Contact", "<sip:+99155501@192.0.2.1>"),))
+            await until(lambda: leftovers(stage.gateway) == NOTHING, stage.phone)
+            ended = await operator.get(f"/v1/calls/{call['id']}")
+            assert (ended["end_reason"], ended["sip"]["status"]) == ("rejected", 302)
+        finally:
+            await second.stop()
+
+
+async def test_an_attended_transfer_names_the_other_call_by_its_dialog() -> None:
+    async with scene() as (stage, operator):
+        second = Phone("127.0.0.1")
+        await second.start()
+        try:
+            ids = []
+            for phone in (stage.phone, second):
+                ids.append((await operator.call(phone.uri))["id"])
+                await phone.wait_offered()
+                phone.accept()
+                await until(lambda phone=phone: len(phone.heard) > 5, phone)  # type: ignore[misc]
+            taken = await operator.http.post(f"/v1/calls/{ids[0]}/transfer", json={"to_call": ids[1]})
+            assert taken.status_code == 202, taken.text
+            await until(lambda: stage.phone.referred is not None, stage.phone)
+            referred = stage.phone.referred
+            assert referred is not None
+            assert referred.target.startswith("sip:")
+            assert second.offered is not None
+            assert referred.replaces is not None
+            assert second.offered.request.call_id in referred.replaces
+        finally:
+            await stage.gateway.stop()
+            await second.stop()
