@@ -68,3 +68,21 @@ async def test_sharp_edge_a_bye_or_cancel_from_another_address_ends_nothing(scen
     call.leg.says = tone(900)
     await call.leg.hears_tone()
     await call.hang_up()
+async def test_row_15_with_early_media_the_caller_hears_the_greeting_before_the_answer(scene: OpenScene) -> None:
+    brief = Scenario.model_validate({"greeting": {"tone": {"hz": 440, "ms": 1500}}})
+    place = await scene(brief, trunks={"demo": {"accept_from": ["127.0.0.0/8"], "early_media": True}})
+    carrier = await place.carrier()
+    call = await carrier.call()
+    call.invite()
+    progress = await carrier.expect(183)
+    assert progress.direction == "sendrecv"
+    call.leg.talk_to(progress.rtp_target)
+    await call.leg.hears_tone()
+    answer = await call.answered()
+    assert answer.at - progress.at > 1.0, "when the greeting has been heard"
+    assert (answer.rtp_target, answer.tag("to")) == (progress.rtp_target, progress.tag("to"))
+    await carrier.expect_no("BYE", for_s=0.3)
+    assert len({packet.ssrc for packet in call.leg.heard}) == 1, "one stream across the answer"
+    await call.hang_up()
+
+

@@ -43,6 +43,14 @@ def bare_host(host: str) -> str:
     return host.strip("[]").lower()
 
 
+AUTHENTICATION = ("WWW-Authenticate", "Proxy-Authenticate", "Authorization", "Proxy-Authorization")
+CREDENTIALS = ("Authorization", "Proxy-Authorization")
+
+
+def auth_params(given: Any) -> list[list[str]]:
+    return sorted([name.lower(), value] for name, value in given.items())
+
+
 # --- sipmessage ---------------------------------------------------------------------------------------------------
 
 
@@ -72,6 +80,15 @@ def read_by_sipmessage(data: bytes) -> Views:
     attempt(views, "max-forwards", lambda: message.max_forwards)
     attempt(views, "content-type", lambda: message.content_type and message.content_type.mime_type.lower())
     views["body"] = base64.b64encode(message.body).decode()
+    for name in AUTHENTICATION:
+        values = message.headers.getlist(name)
+        kind = sipmessage.AuthCredentials if name in CREDENTIALS else sipmessage.AuthChallenge
+        if values:
+            attempt(
+                views,
+                f"digest {name.lower()}",
+                lambda values=values, kind=kind: [auth_params(kind.parse(value).parameters) for value in values],
+            )
     return views
 
 
@@ -137,6 +154,16 @@ def read_by_aiosipua(data: bytes) -> Views:
     attempt(views, "call-id", lambda: message.call_id)
     attempt(views, "content-type", lambda: message.content_type and message.content_type.partition(";")[0].lower())
     views["body"] = base64.b64encode(message.body).decode()
+    for name in AUTHENTICATION:
+        values = message.headers.get(name)
+        if values:
+            attempt(
+                views,
+                f"digest {name.lower()}",
+                lambda values=values, name=name: [
+                    auth_params(aiosipua.parse_auth(value, credentials=name in CREDENTIALS).params) for value in values
+                ],
+            )
     if is_sdp(views):
         with contextlib.suppress(UnicodeDecodeError):
             read_sdp_by_aiosipua(message.body.decode(), views)

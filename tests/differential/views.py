@@ -8,7 +8,8 @@ from typing import Any
 
 from gateway.sdp import MediaDescription, SdpError, SessionDescription, parse_description, read_formats
 from gateway.sip.address import Address
-from gateway.sip.grammar import Params, SipParseError, decode_escapes
+from gateway.sip.digest.values import parse_digest_headers
+from gateway.sip.grammar import Params, SipParseError, decode_escapes, unquote_string
 from gateway.sip.message import Request, Response, parse_message
 from gateway.sip.uri import SipUri, TelUri, Uri
 from gateway.sip.via import Via
@@ -50,6 +51,11 @@ def _read_typed(message: Request | Response, views: Views) -> None:
     _attempt(views, "max-forwards", lambda: message.max_forwards)
     _attempt(views, "content-type", lambda: message.content_type)
     views["body"] = base64.b64encode(message.body).decode()
+    for name in ("WWW-Authenticate", "Proxy-Authenticate", "Authorization", "Proxy-Authorization"):
+        found = parse_digest_headers(message.headers.get_all(name))
+        views[f"digest {name.lower()}"] = [
+            sorted([key, unquote_string(value)] for key, value in one.items()) for one in found
+        ]
 
 
 def _attempt(views: Views, name: str, read: Callable[[], Any]) -> None:
