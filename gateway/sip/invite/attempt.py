@@ -80,6 +80,8 @@ class InviteAttempt:
         self._owner = owner
         self._call: Call | None = None
         self._client: InviteClient | None = None
+        self._forks: dict[str, Dialog] = {}
+        """The same, and kept: a fork that answers when the call is another's goes on behind its PRACKs too."""
         self._acks: dict[str, bytes] = {}
         self._unanswered: str | None = None
         self._is_withdrawn = False
@@ -117,7 +119,7 @@ class InviteAttempt:
             tag = response.to.tag or ""
             if tag and tag not in self.early and len(self.early) < MAX_FORKS:
                 dialog = self._open_dialog(response)
-                self.early[tag] = dialog
+                self.early[tag] = self._forks[tag] = dialog
                 self._context.dialogs[dialog.id] = self._call
             early = self.early.get(tag)
             if early is None or acknowledge_provisional(self._call, early, response, now):
@@ -152,7 +154,7 @@ class InviteAttempt:
 
     def _dialog_of(self, response: Response, tag: str) -> Dialog:
         """A new one, or the early one grown up: its sequence numbers go on behind those of its PRACKs."""
-        early = self.early.get(tag)
+        early = self._forks.get(tag)
         if early is None:
             return self._open_dialog(response)
         early.confirm(response)

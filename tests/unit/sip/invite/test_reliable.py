@@ -313,3 +313,13 @@ def test_a_prack_that_fails_is_not_the_end_of_the_call() -> None:
     bench.feed(respond(prack, 481))
     bench.feed(respond(sent, 200, to_tag="a", headers=[CONTACT, SDP], body=ANSWER))
     assert CallAnswered(call, ANSWER) in bench.take_events()
+
+
+def test_a_fork_that_answers_too_late_is_ended_behind_its_prack() -> None:
+    bench, _, sent = placed()
+    pracks = {tag: bench.feed(provisional(sent, 1, tag))[0] for tag in "ab"}
+    bench.feed(respond(sent, 200, to_tag="a", headers=[CONTACT, SDP], body=ANSWER))
+    ack, bye = bench.feed(respond(sent, 200, to_tag="b", headers=[CONTACT, SDP], body=ANSWER))
+    assert statuses([ack, bye]) == ["ACK", "BYE"]
+    assert bye.to.tag == "b"
+    assert bye.cseq.number == pracks["b"].cseq.number + 1, "a number used twice would be refused, and the fork stay up"
