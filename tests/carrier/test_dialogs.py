@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from gateway.emulator.scenario import Scenario
-from tests.carrier.agent import CarrierCall
+from tests.carrier.agent import CarrierCall, Message
 from tests.carrier.conftest import OpenScene
 from tests.carrier.rtp_leg import tone
 from tests.support.audio import expect_tone
@@ -204,13 +204,13 @@ async def test_row_15_a_slow_provider_lets_it_ring_and_the_answer_comes_with_the
     carrier = await place.carrier()
     call = await carrier.call()
     call.invite()
-    ringing = await carrier.expect(180, within_s=1.0)
+    ringing = await carrier.expect(180)
     assert ringing.tag("to")
     answer = await call.answered()
     assert answer.at - ringing.at > 1.0
     await call.leg.hears_tone(within_s=1.5)
     first = call.leg.heard[0].at
-    assert first - answer.at < 0.5, "no dead air behind the answer"
+    assert first - answer.at < 1.0, "no dead air behind the answer"
     await call.hang_up()
 
 
@@ -268,6 +268,36 @@ async def test_row_16_a_full_house_is_told_from_a_broken_one_and_the_first_call_
     assert place.stage.refusals(rule) == 1
     await first.leg.hears_tone()
     await first.hang_up()
+
+
+async def test_row_16_a_stranger_hears_nothing_and_the_rule_is_counted(scene: OpenScene) -> None:
+    place = await scene(trunks={"demo": {"accept_from": ["127.0.0.1"]}})
+    stranger = await place.carrier(address="127.0.0.9")
+    call = await stranger.call()
+    call.invite()
+    await asyncio.sleep(0.3)
+    assert stranger.received == []
+    assert place.stage.refusals("unknown_callers") == 1
+
+
+async def test_row_16_a_good_carriers_burst_is_not_taken_for_a_flood(scene: OpenScene) -> None:
+    place = await scene()
+    carrier = await place.carrier()
+    calls = [await carrier.call() for _ in range(60)]
+    for call in calls:
+        call.invite(call.offer(formats="18"))  # refused for its codec, so that sixty sessions are not opened
+    await until(lambda: all(_answer_to(call) for call in calls))
+    for call in calls:
+        answer = _answer_to(call)
+        assert answer is not None
+        assert answer.status == 488, answer.start
+        call.acknowledge(answer)
+    assert place.stage.refusals("media_negotiation") == 60
+
+
+def _answer_to(call: CarrierCall) -> Message | None:
+    answers = (one for one in call.carrier.received if one["call-id"] == call.call_id and (one.status or 0) >= 200)
+    return next(answers, None)
 
 
 async def test_row_18_cancel_while_it_rings_is_200_and_487_and_no_session_is_left(scene: OpenScene) -> None:
