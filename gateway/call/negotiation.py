@@ -102,7 +102,9 @@ class Negotiator:
         """The codec an offer would be answered with; our first one when the offer is ours to make."""
         self._codec = self._local.codecs[0]
         if offer is not None:
-            self._codec = answer_offer(parse_description(offer), self._local)[1].codec
+            audio = answer_offer(parse_description(offer), self._local)[1]
+            self._check_target(audio)
+            self._codec = audio.codec
         return self._codec
 
     def waiting_stream(self) -> StreamConfig:

@@ -64,7 +64,9 @@ class Receiver:
             self.timeline.start(now)
 
     def _flush(self) -> None:
-        """Forget what waits for its turn: after a hold its turn is over."""
+        """Forget what waits for its turn: after a hold its turn is over. What was expected until now stays counted."""
+        if self._present_ssrc >= 0:
+            self._statistics.highest = self._reorder.highest
         self._reorder.start(self._reorder.next_sequence & 0xFFFF)
         self._guard.ssrc = None
         self._present_ssrc = -1

@@ -106,6 +106,9 @@ def test_nothing_in_common_is_488_before_a_port_is_spent() -> None:
 
 def test_an_address_of_the_other_ip_version_is_488_and_not_an_answered_silence() -> None:
     negotiation = negotiator()
+    six = offer().replace(b"c=IN IP4 192.0.2.7", b"c=IN IP6 2001:db8::7")
+    with pytest.raises(RemoteProtocolError, match="other IP version"):
+        negotiation.choose_codec(six)  # before a port is spent and anything rings
     negotiation.bind(20000)
     six = offer().replace(b"c=IN IP4 192.0.2.7", b"c=IN IP6 2001:db8::7")
     with pytest.raises(RemoteProtocolError, match="other IP version") as refused:

@@ -457,6 +457,16 @@ class TestReInvite:
         call.caller.silent(240_000)
         assert call.talk(5) == speech(call.caller.timestamp - 800, 800)
 
+    def test_a_hold_without_loss_counts_no_loss_and_no_gain(self, call: Call) -> None:
+        call.talk(20)
+        call.receiver.update(agreed(direction="inactive"), call.now)
+        for _ in range(10):
+            call.arrive(call.caller.audio())
+            call.wait(0.02)
+        call.receiver.update(agreed(), call.now)
+        call.talk(20)
+        assert (call.statistics.packets, call.statistics.lost) == (40, 0)
+
     def test_what_waited_behind_a_gap_is_forgotten_by_hold(self, call: Call) -> None:
         call.talk(5)
         call.caller.audio()
