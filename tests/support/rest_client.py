@@ -45,6 +45,17 @@ class RestClient:
         status, view = self.request("DELETE", f"/v1/calls/{call}")
         assert status == 200, view
 
+    def wait_for_calls(self, count: int, state: str, timeout_s: float = 15.0) -> list[str]:
+        """Waits until so many calls are in a state; their ids."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            _, found = self.request("GET", "/v1/calls")
+            ids = [view["id"] for view in found["calls"] if view["state"] == state]
+            if len(ids) == count:
+                return ids
+            assert time.monotonic() < deadline, found
+            time.sleep(0.05)
+
     def wait_for(self, call: str, *states: str, timeout_s: float = 15.0) -> dict[str, Any]:
         """Waits until the call is in one of these states."""
         deadline = time.monotonic() + timeout_s

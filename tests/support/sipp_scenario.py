@@ -136,6 +136,22 @@ class Scenario:
                 self._elements.append(f'<recv response="{early}" optional="true"/>')
         return self._receive(f'response="{status}" rrs="true"', checks)
 
+    def expect_reliable(self, status: int, *checks: Check) -> Self:
+        """Waits for a provisional response that wants to be acknowledged (RFC 3262) and acknowledges it."""
+        remember = '<ereg regexp="[0-9]+" search_in="hdr" header="RSeq:" check_it="true" assign_to="rseq"/>'
+        self._elements += [f'<recv response="{early}" optional="true"/>' for early in (100, 180) if early < status]
+        self._references.append("rseq")
+        wanted = (in_header("Require", "100rel"), *checks)
+        self._receive(f'response="{status}" rrs="true"', wanted, remember)
+        invite_cseq = self._cseq
+        return self.request("PRACK", headers=[f"RAck: [$rseq] {invite_cseq} INVITE"]).expect(200, optional=())
+
+    def notify(self, fragment: str, state: str) -> Self:
+        """Tells how the call went that a REFER asked for (RFC 3515)."""
+        headers = ["Event: refer", f"Subscription-State: {state}"]
+        self.request("NOTIFY", fragment, content_type="message/sipfrag;version=2.0", headers=headers)
+        return self.expect(200, optional=())
+
     def hang_up(self) -> Self:
         return self.request("BYE").expect(200, optional=())
 
@@ -144,8 +160,9 @@ class Scenario:
         self._answers = method
         remember = self._remember_cseq() if self._role == "called" and method == "INVITE" else ""
         if self._role == "called" and method == "INVITE" and not any("peer_from" in step for step in self._elements):
-            remember += _remember("From", "peer_from") + _remember("To", "peer_to")
-            self._references += ["peer_from", "peer_to"]
+            for header, variable in (("From", "peer_from"), ("To", "peer_to"), ("Via", "invite_via")):
+                remember += _remember(header, variable)
+                self._references.append(variable)
         return self._receive(f'request="{method}" rrs="true"', checks, remember)
 
     def receive_credentials(self, username: str, password: str) -> Self:
@@ -190,6 +207,12 @@ class Scenario:
         is_answer = 200 <= status < 300 and (to_invite or self._answers == "INVITE")
         contact = [] if 300 <= status < 400 else [self._contact]
         return self._send(lines, body, SDP, [*contact, *headers], retrans=is_answer)
+
+    def respond_to_invite(self, status: int, reason: str, body: str = "", *, headers: Sequence[str] = ()) -> Self:
+        """Answers the INVITE when other requests have come since, in a call without proxies."""
+        lines = [f"SIP/2.0 {status} {reason}", "Via: [$invite_via]", "[last_From:]", f"To: {CALLED}"]
+        lines += ["[last_Call-ID:]", "CSeq: [$invite_cseq] INVITE"]
+        return self._send(lines, body, SDP, [self._contact, *headers], retrans=status >= 200)
 
     def pause(self, seconds: float) -> Self:
         self._elements.append(f'<pause milliseconds="{round(seconds * 1000)}"/>')
