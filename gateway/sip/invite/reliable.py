@@ -74,8 +74,12 @@ class ReliableProvisionals:
 
     @property
     def holds_back_answer(self) -> bool:
-        """A session description is not acknowledged: no 2xx may be sent before it is."""
-        return any(provisional.body for provisional in (self._open, *self._waiting) if provisional is not None)
+        """A session description that was sent is not acknowledged: no 2xx may be sent before it is."""
+        return self._open is not None and bool(self._open.body)
+
+    def drop_waiting(self) -> None:
+        """The INVITE has its answer: what was not sent yet says nothing that matters any more."""
+        self._waiting.clear()
 
     @property
     def is_waiting(self) -> bool:

@@ -154,6 +154,7 @@ class InviteUas:
         self._require(UasState.PROCEEDING, "answer")
         if self._held is not None:
             raise LocalProtocolError("cannot answer: this INVITE has its answer already")
+        self.reliable.drop_waiting()
         if self.reliable.holds_back_answer:
             self._held = (body, tuple(headers))
             self._context.deadlines.clear((self._call.id, "limit"))

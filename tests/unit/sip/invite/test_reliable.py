@@ -323,3 +323,15 @@ def test_a_fork_that_answers_too_late_is_ended_behind_its_prack() -> None:
     assert statuses([ack, bye]) == ["ACK", "BYE"]
     assert bye.to.tag == "b"
     assert bye.cseq.number == pracks["b"].cseq.number + 1, "a number used twice would be refused, and the fork stay up"
+
+
+def test_an_answer_does_not_wait_for_what_was_never_sent() -> None:
+    talk = offered(headers=[REQUIRED])
+    ringing(talk, 180, b"")
+    talk.bench.ua.ring(talk.call, talk.bench.now, 183, body=ANSWER)
+    talk.bench.ua.answer(talk.call, ANSWER, talk.bench.now)
+    (answer,) = talk.bench.drain()
+    assert (statuses([answer]), answer.body) == ([200], ANSWER)
+    assert isinstance(answer, Response)
+    talk.bench.feed(ack_for(talk.invite, answer))
+    assert talk.bench.advance(40) == []
