@@ -56,7 +56,7 @@ class Call(CallCore):
             self._signalling.answer_offer(self.sip_call, self._line.offer())
             return
         try:
-            answer = self._line.answer(offer, now)
+            answer = self._line.answer(offer, now, is_early=self._waits_for_answer)
         except RemoteProtocolError as error:
             self._signalling.refuse_offer(self.sip_call, error.status)
             return

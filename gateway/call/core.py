@@ -93,6 +93,11 @@ class CallCore(abc.ABC):
     def _take_back(self, reason: EndReason) -> None:
         """Says to the far end that there will be no call."""
 
+    @property
+    def _waits_for_answer(self) -> bool:
+        """The call is one that we place, and nobody has picked up yet."""
+        return False
+
     @abc.abstractmethod
     def _in_call_deadline(self) -> float | None:
         """When something of the established call falls due."""

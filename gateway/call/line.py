@@ -46,10 +46,16 @@ class Line:
         """Our offer, for an INVITE of ours or one that brought none. The stream waits for ``accept``."""
         return self._negotiator.offer(self._wanted).description
 
-    def answer(self, offer: bytes, now: float) -> bytes:
-        """The answer to an offer of the peer, which is in force from here on."""
+    def answer(self, offer: bytes, now: float, *, is_early: bool = False) -> bytes:
+        """The answer to an offer of the peer, which is in force from here on.
+
+        ``is_early``: the call we place is not answered yet, so nothing is said all the same.
+        """
         agreement = self._negotiator.answer(offer, self._wanted)
-        self._agree(agreement, now)
+        if is_early:
+            self._listen(agreement, now)
+        else:
+            self._agree(agreement, now)
         return agreement.description
 
     def accept(self, answer: bytes, now: float) -> None:
@@ -58,8 +64,10 @@ class Line:
 
     def accept_early(self, answer: bytes, now: float) -> None:
         """An answer before the call is answered: listen there and say nothing; what we have to say is the greeting."""
-        self._early = self._negotiator.accept(answer, self._wanted)
-        agreed = self._early.stream
+        self._listen(self._negotiator.accept(answer, self._wanted), now)
+
+    def _listen(self, agreement: Agreement, now: float) -> None:
+        self._early, agreed = agreement, agreement.stream
         self._media.stream.update(replace(agreed, direction=_only_listening(agreed)), now)
 
     def accept_last(self, now: float) -> bool:

@@ -124,6 +124,10 @@ class OutboundCall(Call):
         reply = SipReply.read(status, reason, headers)
         self.end(refusal_reason(status, reply.q850), now, is_gone=True, reply=reply)
 
+    @property
+    def _waits_for_answer(self) -> bool:
+        return not self.is_answered
+
     # --- the way to the answer ---------------------------------------------------------------------------------
 
     def _session_ready(self, now: float) -> None:

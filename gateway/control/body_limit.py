@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.control.problems import Problem, problem_response
 
 MAX_BODY_BYTES = 64 * 1024
+BODY_TIME_S = 20.0
+"""A body that takes longer keeps a connection for nothing."""
 _DRAINED_BYTES = 1024 * 1024
 
 
 class BodyLimit:
     """Reads the body, at most so much of it, before the app is asked; a longer one is answered 413 and not read on."""
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(self, app: ASGIApp, *, max_bytes: int = MAX_BODY_BYTES, within_s: float = BODY_TIME_S) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._within_s = within_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = await self._read(Request(scope), receive)
+        try:
+            async with asyncio.timeout(self._within_s):
+                body = await self._read(Request(scope), receive)
+        except TimeoutError:
+            await self._refuse(Problem(408, "body_too_slow", "the body did not come in time"), scope, receive, send)
+            return
         if body is None:
             too_long = Problem(413, "body_too_long", f"a request may have {self._max_bytes} bytes of body")
-            too_long.headers["Connection"] = "close"
-            await problem_response(too_long, scope["path"])(scope, receive, send)
+            await self._refuse(too_long, scope, receive, send)
             return
         await self._app(scope, _replay(body, receive), send)
+
+    async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+        problem.headers["Connection"] = "close"
+        await problem_response(problem, scope["path"])(scope, receive, send)
 
     async def _read(self, request: Request, receive: Receive) -> bytes | None:
         """The body; None when it is too long. A little more than allowed is still read, so that 413 gets through:

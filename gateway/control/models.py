@@ -42,7 +42,8 @@ def _check_headers(value: dict[str, str]) -> dict[str, str]:
 
 def _bounded(limit: int) -> Any:
     def check(value: dict[str, Any]) -> dict[str, Any]:
-        if len(json.dumps(value)) > limit:
+        # Neither .nan nor half a surrogate pair can be written as JSON again: both are ValueErrors here.
+        if len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode()) > limit:
             raise ValueError(f"is longer than {limit} bytes of JSON")
         return value
 

@@ -11,6 +11,8 @@ import pytest
 from tests.support.rest import CONTROL, TOKENS, Operator, assert_problem, dialling_trunks
 from tests.support.stage import GREETING, Stage
 
+JSON = {"Content-Type": "application/json"}
+
 
 @asynccontextmanager
 async def stage_with(role: str | None = "operator", **changes: object) -> AsyncIterator[tuple[Stage, Operator]]:
@@ -60,7 +62,9 @@ async def test_every_error_is_a_problem_document() -> None:
         refused = await http.put("/v1/calls", json={})
         assert_problem(refused, 405)
         assert "POST" in refused.headers["allow"] or "GET" in refused.headers["allow"]
-        assert_problem(await http.post("/v1/calls", content=b"{not json"), 422)
+        assert_problem(await http.post("/v1/calls", content=b"{not json", headers=JSON), 422)
+        deep = b'{"to": "1", "metadata": ' + b"[" * 30_000 + b"]" * 30_000 + b"}"
+        assert (await http.post("/v1/calls", content=deep, headers=JSON)).status_code in (400, 422)
         assert_problem(await http.get("/v1/calls?limit=0"), 422)
         assert_problem(await http.get("/v1/calls?state=flying"), 422)
         assert_problem(await http.get("/v1/calls?cursor=c-gone"), 422)
@@ -84,12 +88,15 @@ async def test_every_error_is_a_problem_document() -> None:
         ({"to": "1001", "variables": {"not a name": "x"}}, "variables"),
         ({"to": "1001", "ring_timeout_s": 0}, "ring_timeout_s"),
         ({"to": "1001", "metadata": {"x": "y" * 9000}}, "metadata"),
+        ({"to": "1001", "metadata": {"x": float("nan")}}, "metadata"),
+        ({"to": "1001", "metadata": {"x": "\ud800"}}, "metadata"),
+        ({"to": "\ud800"}, "to"),
         ({"to": "1001", "webhook": "https://app.example/hook"}, "webhook"),
     ],
 )
 async def test_what_must_not_reach_sip_is_refused_with_its_place(order: dict[str, object], where: str) -> None:
     async with stage_with() as (stage, operator):
-        response = await operator.http.post("/v1/calls", json=order)
+        response = await operator.http.post("/v1/calls", content=json.dumps(order).encode(), headers=JSON)
         assert_problem(response, 422)
         assert any(where in fault["where"] for fault in response.json()["faults"]), response.text
         assert "evil" not in response.text, "what was sent is not said back"

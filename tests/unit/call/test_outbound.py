@@ -104,6 +104,21 @@ def test_early_media_is_taken_and_neither_answered_with_the_greeting_nor_heard_b
     assert rig.emulator_record.caller_ms > 0
 
 
+def test_an_update_before_the_answer_moves_early_media_and_does_not_let_the_greeting_out() -> None:
+    rig = outbound()
+    rig.begin()
+    dial(rig)
+    rig.outbound.progressed(183, "Session Progress", ANSWER, rig.now)
+    rig.run(0.5)
+    rig.call.reoffered(ANSWER.replace(b"m=audio 30000", b"m=audio 30002"), rig.now)
+    assert rig.signalling.words()[-1] == "answer_offer"
+    rig.run(0.5)
+    assert rig.sent == []
+    rig.outbound.answered(b"", rig.now)
+    rig.run(0.1)
+    assert rig.sent[0].payload != SILENCE
+
+
 def test_a_200_without_sdp_after_a_183_that_brought_it_is_an_answer() -> None:
     rig = outbound()
     rig.begin()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -50,6 +51,19 @@ async def test_a_length_that_is_absurd_is_not_even_read(announced: bytes) -> Non
     got, sent = await run([b"x"], announced=announced)
     assert got is None
     assert sent[0]["status"] == 413
+
+
+async def test_a_body_that_never_comes_to_its_end_is_408() -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> Any:
+        await asyncio.sleep(60)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await BodyLimit(BodyLimit, within_s=0.01)(SCOPE, receive, send)  # type: ignore[arg-type]
+    assert sent[0]["status"] == 408
 
 
 async def test_a_client_that_goes_away_in_the_middle_harms_nobody() -> None:
