@@ -14,20 +14,19 @@ from gateway.sip.events import (
     CallConfirmed,
     CallEnded,
     CallOffered,
-    EarlyAnswered,
     EndCause,
     ReofferCancelled,
 )
 from gateway.sip.flow import Flow
 from gateway.sip.invite.bye import send_bye
-from gateway.sip.invite.changes import REQUEST_PENDING, Changes
+from gateway.sip.invite.changes import Changes
 from gateway.sip.invite.context import CallContext
 from gateway.sip.invite.in_dialog import InDialogRequest
 from gateway.sip.invite.info import receive_info
 from gateway.sip.invite.peer import Peer
 from gateway.sip.invite.refer import Transfers
 from gateway.sip.invite.referred import ReceivedTransfers
-from gateway.sip.invite.reliable import ReliableProvisionals
+from gateway.sip.invite.reliable import ReliableProvisionals, receive_prack
 from gateway.sip.invite.session_timer import SessionTimer
 from gateway.sip.invite.uac import InviteUac
 from gateway.sip.invite.uas import HeaderList, InviteUas, UasState
@@ -228,7 +227,7 @@ class Call:
             case "UPDATE":
                 return self.session_timer.check(request) or self.changes.receive_update(request, dialog, flow, now)
             case "PRACK":
-                return self._receive_prack(request, dialog, flow, now)
+                return receive_prack(self, request, dialog, flow, now)
             case "BYE":
                 self._receive_bye(request, flow, now)
                 return None
@@ -264,34 +263,6 @@ class Call:
             self.end(EndCause.BYE, request)
         elif self.dialog is not None:
             self.close()
-
-    def _receive_prack(self, request: Request, dialog: Dialog, flow: Flow, now: float) -> Refusal | None:
-        """200 for one that a provisional answer of ours waits for, else 481 (RFC 3262 §3). It may bring an offer.
-
-        After the 2xx too: that leaves without waiting for the PRACK of an answer that says nothing of the session.
-        """
-        serving = self.serving
-        was_settled = serving is not None and serving.is_settled
-        if serving is None or not serving.reliable.is_waiting or not serving.acknowledge_provisional(request):
-            return refuse(481, "no_such_provisional")
-        body = offer_of(request)
-        if body is not None and serving.offer is not None:
-            return self._serve_prack_offer(request, dialog, flow, body, now)
-        self.context.respond(request, make_response(request, 200, headers=(self.context.identity.server,)), flow, now)
-        if body is not None and serving.is_settled and not was_settled:
-            self.context.tell(EarlyAnswered(self.id, body))
-        self.provisional_acknowledged(now)
-        return None
-
-    def _serve_prack_offer(
-        self, request: Request, dialog: Dialog, flow: Flow, offer: bytes, now: float
-    ) -> Refusal | None:
-        """A PRACK for our answer may make the next offer (RFC 3262 §5); the 200 to it carries our answer."""
-        refusal = REQUEST_PENDING
-        if dialog.is_negotiated and self.changes.served is None:
-            return self.changes.serve_offer(request, dialog, flow, offer, now)
-        self.provisional_acknowledged(now)
-        return refusal
 
     def provisional_acknowledged(self, now: float) -> None:
         """A PRACK has had its answer: what waited behind the provisional answer may leave."""

@@ -6,11 +6,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from gateway.sip.capabilities import offer_of, option_tags
+from gateway.sip.capabilities import offer_of, option_tags, refuse
 from gateway.sip.dialog import Dialog
+from gateway.sip.events import EarlyAnswered
+from gateway.sip.flow import Flow
 from gateway.sip.grammar import MAX_UINT32, SipParseError, parse_number
 from gateway.sip.invite.in_dialog import InDialogRequest
-from gateway.sip.message import Request, Response
+from gateway.sip.message import Request, Response, make_response
+from gateway.sip.validation import Refusal
 
 if TYPE_CHECKING:
     from gateway.sip.invite.call import Call
@@ -129,6 +132,30 @@ class ReliableProvisionals:
         self._waiting.clear()
         for timer in self.TIMERS:
             self._context.deadlines.clear((self._call_id, timer))
+
+
+def receive_prack(call: Call, request: Request, dialog: Dialog, flow: Flow, now: float) -> Refusal | None:
+    """200 for one that a provisional answer of ours waits for, else 481 (RFC 3262 §3). Raises SipParseError.
+
+    It may bring the peer's answer, or its next offer, which the 200 answers (§5). After the 2xx it is right as well: that
+    leaves without waiting for the PRACK of an answer that says nothing of the session.
+    """
+    serving = call.serving
+    was_settled = serving is not None and serving.is_settled
+    if serving is None or not serving.reliable.is_waiting or not serving.acknowledge_provisional(request):
+        return refuse(481, "no_such_provisional")
+    body = offer_of(request)
+    if body is not None and serving.offer is not None:
+        if dialog.is_negotiated and call.changes.served is None:
+            return call.changes.serve_offer(request, dialog, flow, body, now)
+        call.provisional_acknowledged(now)
+        return refuse(491, "request_pending")
+    context = call.context
+    context.respond(request, make_response(request, 200, headers=(context.identity.server,)), flow, now)
+    if body is not None and serving.is_settled and not was_settled:
+        context.tell(EarlyAnswered(call.id, body))
+    call.provisional_acknowledged(now)
+    return None
 
 
 def acknowledge_provisional(call: Call, dialog: Dialog, response: Response, now: float) -> bool:
