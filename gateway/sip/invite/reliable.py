@@ -137,8 +137,8 @@ class ReliableProvisionals:
 def receive_prack(call: Call, request: Request, dialog: Dialog, flow: Flow, now: float) -> Refusal | None:
     """200 for one that a provisional answer of ours waits for, else 481 (RFC 3262 §3). Raises SipParseError.
 
-    It may bring the peer's answer, or its next offer, which the 200 answers (§5). After the 2xx it is right as well: that
-    leaves without waiting for the PRACK of an answer that says nothing of the session.
+    It may bring the peer's answer, or its next offer, which the 200 answers (§5). After the 2xx it is right as well:
+    that leaves without waiting for the PRACK of an answer that says nothing of the session.
     """
     serving = call.serving
     was_settled = serving is not None and serving.is_settled
