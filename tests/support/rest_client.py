@@ -56,6 +56,10 @@ class RestClient:
             assert time.monotonic() < deadline, found
             time.sleep(0.05)
 
+    def wait_for_end(self, call: str, reason: str) -> None:
+        """Waits until the call has ended for this reason."""
+        assert self.wait_for(call, "ended")["end_reason"] == reason
+
     def wait_for(self, call: str, *states: str, timeout_s: float = 15.0) -> dict[str, Any]:
         """Waits until the call is in one of these states."""
         deadline = time.monotonic() + timeout_s
