@@ -42,6 +42,9 @@ class Redirection(Protocol):
     @property
     def route(self) -> tuple[str, ...] | None: ...
 
+    @property
+    def speaks_for(self) -> str: ...
+
 
 class Trunks(Protocol):
     """``trunks.outbound.OutboundTrunks``: who takes a call, and what its INVITE says. Refuses by OutboundRefused."""
@@ -58,6 +61,8 @@ class Trunks(Protocol):
         headers: tuple[tuple[str, str], ...] = (),
         ring_timeout_s: float | None = None,
     ) -> Invitation: ...
+
+    def speaks_for(self, trunk: str, to: str) -> str: ...
 
     async def redirection(self, trunk: str, event: CallRedirected) -> Redirection | None: ...
 
@@ -190,9 +195,9 @@ class Dialer:
             self._calls.run(call, lambda _: call.could_not_dial("internal_error", "", self._clock()))
             self._logger.exception("call could not be dialled", call=call.identity.call_id)
         else:
-            self._calls.run(call, lambda _: self._invite(call, invitation))
+            self._calls.run(call, lambda _: self._invite(call, invitation, order.to))
 
-    def _invite(self, call: OutboundCall, whole: Invitation) -> None:
+    def _invite(self, call: OutboundCall, whole: Invitation, to: str) -> None:
         invitation = keep_version(whole, is_ipv6=call.is_ipv6)
         if invitation is None:
             version = "IPv6" if call.is_ipv6 else "IPv4"
@@ -200,7 +205,8 @@ class Dialer:
             call.could_not_dial("media_ip_version", why, self._clock())
             return
         hop = invitation.hops[0]
-        self._let_in(call, [flow for target in invitation.targets for flow in target.hops])
+        speaks_for = self._trunks.speaks_for(call.identity.trunk, to)
+        self._let_in(call, speaks_for, [flow for target in invitation.targets for flow in target.hops])
 
         def place() -> str:
             offer = call.offer(self._media_address(hop), hop.remote[0])
@@ -224,16 +230,17 @@ class Dialer:
             if found is None:
                 self._signalling.give_up(event.call)
             else:
-                self._let_in(call, found.hops)
+                self._let_in(call, found.speaks_for, found.hops)
                 self._signalling.redirect(
                     event.call, found.request_uri, found.hops, contact=found.contact, route=found.route
                 )
 
         self._calls.run(call, step)
 
-    def _let_in(self, call: OutboundCall, hops: Sequence[Flow]) -> None:
-        """Whoever is called may say something within the call, also from an address that no trunk lists."""
-        self._vouch(call.identity.call_id, call.identity.trunk, [hop.remote[0] for hop in hops])
+    def _let_in(self, call: OutboundCall, trunk: str, hops: Sequence[Flow]) -> None:
+        """Whoever is called may say something within the call, also from an address that no trunk lists. ``trunk`` ""
+        is for who is called at a server of his own: he may not call in as the carrier meanwhile."""
+        self._vouch(call.identity.call_id, trunk, [hop.remote[0] for hop in hops])
 
     def _headers(self, order: CallOrder, trunk: str) -> tuple[tuple[str, str], ...]:
         """The trunk's templates, then the order's own headers: the order's word counts where both name one."""

@@ -165,13 +165,14 @@ class Dialog:
         """The connection this dialog lived on has failed: what comes next goes to where its path leads (§8.1.2).
 
         Only an address is followed, and only by the same transport. A private one behind a public peer is what a NAT
-        hides. False: the flow stays, and the endpoint tries where its peer said that it listens.
+        hides; this machine, or its link, behind a peer that is elsewhere is an attack on them. False: the flow stays,
+        and the endpoint tries where its peer said that it listens.
         """
         hop = next_hop(self.target, self.route_set)
         flow = self.flow
         if hop is None or hop[0] != flow.transport or flow.is_websocket or not flow.is_reliable:
             return False
-        if hop[1] == flow.remote or (_is_private(hop[1][0]) and not _is_private(flow.remote[0])):
+        if hop[1] == flow.remote or _reach(hop[1][0]) < _reach(flow.remote[0]):
             return False
         self.flow = replace(flow, remote=hop[1], connection=0, fallback=None)
         return True
@@ -228,8 +229,14 @@ def _without_nul(message: Request | Response, name: str) -> str:
     return f"<{address.uri}>;tag={address.tag}" if address.tag else f"<{address.uri}>"
 
 
-def _is_private(host: str) -> bool:
-    return ipaddress.ip_address(host).is_private
+def _reach(host: str) -> int:
+    """From how far an address can be reached: 0 from its own machine, 1 from its link, 2 privately, 3 from anywhere."""
+    address = ipaddress.ip_address(host)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if address.is_loopback or address.is_unspecified or address.is_multicast:
+        return 0
+    return 1 if address.is_link_local else 2 if address.is_private else 3
 
 
 def _contact_or(response: Response, otherwise: str) -> str:

@@ -13,7 +13,8 @@ MAX_CHARACTERS = 256
 
 _NUMBER = re.compile(r"\+?[0-9*#]+")
 _NUMBER_AS_WRITTEN = re.compile(r"\+?[0-9*#][0-9*# .()/-]*")
-_SEPARATORS = str.maketrans("", "", " .()/-")
+SEPARATORS = str.maketrans("", "", " .()/-")
+"""What people write between the digits of a number (RFC 3966 §5.1.1, and the slash)."""
 _GLOBAL_NUMBER = re.compile(r"\+[0-9]{4,15}")
 
 
@@ -65,7 +66,7 @@ def parse_destination(text: str) -> Destination:
 
 def _bare(text: str) -> Destination:
     if _NUMBER_AS_WRITTEN.fullmatch(text):
-        return Destination(text.translate(_SEPARATORS))
+        return Destination(text.translate(SEPARATORS))
     if any(character.isspace() or character in '<>"@:;?' for character in text) or not text:
         raise _refused("is neither a number, nor a user, nor a sip: or tel: URI")
     return Destination(text)
@@ -80,8 +81,10 @@ def _of_uri(text: str) -> Destination:
         return Destination(uri.digits)
     if not isinstance(uri, SipUri) or uri.user is None or uri.password is not None or uri.headers is not None:
         raise _refused("has no user, or has a password or headers in its URI")
+    if "maddr" in uri.params:
+        raise _refused("names a second host by maddr: nobody could tell whose it is")
     user = uri.decoded_user or ""
-    return Destination(user.translate(_SEPARATORS) if _NUMBER_AS_WRITTEN.fullmatch(user) else user, uri)
+    return Destination(user.translate(SEPARATORS) if _NUMBER_AS_WRITTEN.fullmatch(user) else user, uri)
 
 
 def _refused(problem: str) -> OutboundRefused:

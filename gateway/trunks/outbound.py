@@ -17,7 +17,7 @@ from gateway.sip.invite.invitation import Invitation, Target
 from gateway.sip.invite.redirection import USE_PROXY
 from gateway.sip.resolution import Hop, ResolutionError
 from gateway.sip.uri import SipUri, TelUri, parse_uri
-from gateway.trunks.allow_list import allows, is_elsewhere, not_allowed
+from gateway.trunks.allow_list import allows, allows_proxy, is_elsewhere, is_own_proxy, not_allowed
 from gateway.trunks.caller_id import CallerId, HeaderFields, check_own_headers
 from gateway.trunks.destination import Destination, OutboundRefused, parse_destination
 from gateway.trunks.target_uri import loose, request_uri, uri_of_route
@@ -77,6 +77,8 @@ class Redirection:
     hops: tuple[Flow, ...]
     route: tuple[str, ...] | None = None
     """None: as before."""
+    speaks_for: str = ""
+    """As whose the requests count that come from those hops: a trunk's, or "", nobody's."""
 
 
 def _nobody(_: str) -> None:
@@ -304,13 +306,25 @@ class OutboundTrunks:
             more_targets=tuple(more),
         )
 
+    def speaks_for(self, trunk: str, to: str) -> str:
+        """As whose the requests count that come from where a call to ``to`` is sent: the trunk's, or "", nobody's.
+
+        Whoever is called at a server of his own may speak within that call, and may not call in as the carrier.
+        """
+        settings = self._trunks.get(trunk)
+        if settings is None:
+            return ""
+        is_stranger = is_elsewhere(settings, parse_destination(to)) and not self._route(trunk, settings)
+        return "" if is_stranger else trunk
+
     # What comes back
 
     async def redirection(self, trunk: str, event: CallRedirected) -> Redirection | None:
         """The first contact of ``event`` that the trunk may call and that leads somewhere; None: give up.
 
         A contact is a destination like any other: else a carrier, or whoever speaks for it, could send our calls to
-        numbers that cost money. A proxy of a 305 is no destination, so only its address counts.
+        numbers that cost money. A proxy of a 305 is no destination, so only its host counts: it must be one that the
+        trunk's calls may go to.
         """
         settings = self._trunks.get(trunk)
         if settings is None or not settings.targets:
@@ -326,8 +340,11 @@ class OutboundTrunks:
 
     async def _by_proxy(self, trunk: str, settings: TrunkSettings, contact: str) -> Redirection:
         proxy = SipUri.parse(contact)
+        if not allows_proxy(settings, proxy):
+            raise OutboundRefused("trunks.allow_destinations", f"trunk {trunk} may not call by way of {proxy.host!r}")
         hops = await self.hops(trunk, settings, proxy)
-        return Redirection(contact, "", hops, (f"<{loose(proxy)}>",))
+        speaks_for = trunk if is_own_proxy(settings, proxy) else ""
+        return Redirection(contact, "", hops, (f"<{loose(proxy)}>",), speaks_for)
 
     async def _by_contact(self, trunk: str, settings: TrunkSettings, contact: str) -> Redirection:
         destination = parse_destination(contact)
@@ -339,7 +356,7 @@ class OutboundTrunks:
         )
         route = self._route(trunk, settings)
         hops = await self.hops(trunk, settings, uri_of_route(route[0]) if route else target)
-        return Redirection(contact, str(target), hops)
+        return Redirection(contact, str(target), hops, speaks_for=self.speaks_for(trunk, contact))
 
     def hop_failed(self, event: HopFailed) -> None:
         """Other hops come first for a while, in every call."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.settings.schema import TrunkSettings
-from gateway.trunks.allow_list import allows, is_elsewhere
+from gateway.sip.uri import SipUri
+from gateway.trunks.allow_list import allows, allows_proxy, is_elsewhere
 from gateway.trunks.destination import parse_destination
 
 
@@ -35,6 +36,39 @@ def trunk(*patterns: str) -> TrunkSettings:
 )
 def test_patterns(pattern: str, destination: str, is_allowed: bool) -> None:
     assert allows(trunk(pattern), parse_destination(destination)) is is_allowed
+
+
+@pytest.mark.parametrize(
+    ("user", "is_allowed"),
+    [
+        ("+15550100;rn=+442079460000", False),
+        ("+15550100;npdi;RN=+44-20-7946-0000", False),
+        ("+15550100;npdi;rn=+1-212-555-0199", True),
+        ("+15550100;tgrp=local", True),
+        ("+442079460000;rn=+12125550199", False),
+    ],
+)
+def test_toll_fraud_by_a_routing_number_behind_an_allowed_one(user: str, is_allowed: bool) -> None:
+    """RFC 4694: a carrier routes by ``rn``, whatever number stands before it."""
+    assert allows(trunk("+1*"), parse_destination(f"sip:{user}@carrier.example")) is is_allowed
+
+
+@pytest.mark.parametrize(
+    ("pattern", "proxy", "is_allowed"),
+    [
+        ("+1*", "sip:edge.carrier.example", True),
+        ("+1*", "sip:proxy.carrier.example;transport=tls", True),
+        ("+1*", "sip:127.0.0.1:8080", False),
+        ("*", "sip:evil.example", False),
+        ("+1*", "sip:edge.carrier.example;maddr=127.0.0.1", False),
+        ("sip:*@partner.example", "sip:partner.example", True),
+        ("sip:*@10.*", "sip:10.evil.example", False),
+        ("sip:*", "sip:anything.example", True),
+    ],
+)
+def test_a_305_leads_no_call_to_a_proxy_of_its_own_choice(pattern: str, proxy: str, is_allowed: bool) -> None:
+    settings = trunk(pattern).model_copy(update={"outbound_proxy": SipUri.parse("sip:proxy.carrier.example")})
+    assert allows_proxy(settings, SipUri.parse(proxy)) is is_allowed
 
 
 def test_nothing_is_allowed_by_default() -> None:

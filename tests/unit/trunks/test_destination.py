@@ -45,6 +45,8 @@ def test_a_whole_uri_keeps_its_host() -> None:
         "sip:bob:secret@example.net",
         "sip:bob@example.net?Replaces=x",
         "sip:@example.net",
+        "sip:+15550100@sip.carrier.example;maddr=10.0.0.5",
+        "sip:+15550100@sip.carrier.example;MADDR=10.0.0.5",
         "tel:",
         "1555\r\nX-Evil: 1",
         "<sip:a@b>",

@@ -276,7 +276,7 @@ def test_a_redirect_is_followed_where_the_trunk_may_call() -> None:
     contacts = ("sip:+1900@evil.example", "sip:+4420@sip.carrier.example", "sip:+15550200@sip.carrier.example;x=1")
     found = redirect(trunks, *contacts)
     hops = (flow_to(("198.51.100.7", 5060), profile="carrier"),)
-    assert found == Redirection(contacts[2], contacts[2], hops)
+    assert found == Redirection(contacts[2], contacts[2], hops, speaks_for="carrier")
     assert redirect(trunks, *contacts[:2]) is None
     tel = redirect(trunks, "tel:+1-555-0300")
     assert tel is not None
@@ -293,10 +293,43 @@ def test_a_redirect_by_an_outbound_proxy_goes_by_it_again() -> None:
 
 
 def test_use_proxy_changes_the_way_and_not_the_destination() -> None:
-    found = redirect(outbound(), "sip:proxy.example", status=305)
+    trunks = outbound(trunks={"carrier": {**CARRIER, "allow_destinations": ["+1*", "sip:*@proxy.example"]}})
+    found = redirect(trunks, "sip:proxy.example", status=305)
     assert found == Redirection(
         "sip:proxy.example", "", (flow_to(("198.51.100.9", 5060), profile="carrier"),), ("<sip:proxy.example;lr>",)
     )
+
+
+@pytest.mark.parametrize("status", [302, 305])
+def test_no_redirect_sends_us_to_a_host_of_its_own_choice(status: int) -> None:
+    """Requests to addresses that only the gateway can reach, with the trunk's number in them."""
+    names = Names(sip_carrier_example="198.51.100.7", evil_example="203.0.113.66")
+    for contact in (
+        "sip:+15550200@evil.example",
+        "sip:+15550200@127.0.0.1:8080;transport=tcp",
+        "sip:+15550200@sip.carrier.example;maddr=169.254.169.254",
+        "sip:+15550200@sip.carrier.example;maddr=evil.example",
+        "sip:+15550200@sip.carrier.example?Route=%3Csip:evil.example%3E",
+    ):
+        if status == 302 or "?" not in contact:
+            assert redirect(outbound(names), contact, status=status) is None, contact
+    assert names.asked == []
+
+
+def test_whoever_is_called_at_his_own_server_does_not_speak_for_the_trunk() -> None:
+    patterns = {"allow_destinations": ["+1*", "sip:*@partner.example"]}
+    names = Names(partner_example="203.0.113.5")
+    trunks = outbound(names, {"carrier": {**CARRIER, **patterns}})
+    assert trunks.speaks_for("carrier", "+15550100") == "carrier"
+    assert trunks.speaks_for("carrier", "sip:+15550100@sip.carrier.example") == "carrier"
+    assert trunks.speaks_for("carrier", "sip:bob@partner.example") == ""
+    for contact, status in (("sip:bob@partner.example", 302), ("sip:partner.example", 305)):
+        found = redirect(trunks, contact, status=status)
+        assert found is not None
+        assert found.speaks_for == ""
+    assert trunks.speaks_for("account:1001", "1001") == ""
+    by_proxy = outbound(trunks={"carrier": {**CARRIER, **patterns, "outbound_proxy": "sip:proxy.example"}})
+    assert by_proxy.speaks_for("carrier", "sip:bob@partner.example") == "carrier", "it is the proxy that speaks"
 
 
 def test_a_hop_that_failed_is_penalised() -> None:

@@ -83,3 +83,14 @@ def test_names_other_transports_and_private_addresses_are_not_followed() -> None
         flow = talk.bench.flows[-1]
         assert flow == public, "the endpoint tries its fallback"
         assert flow.fallback is not None
+
+
+@pytest.mark.parametrize("target", ["127.0.0.1:8080", "169.254.169.254:80", "0.0.0.0:22", "[::1]:8080"])
+def test_no_record_route_makes_us_connect_to_our_own_machine(target: str) -> None:
+    """A peer on the local network hangs up its connection: our BYE would go to the REST API, or a cloud's metadata."""
+    private = replace(TCP, remote=("10.0.0.66", 40001))
+    talk = inbound(private, headers=[("Record-Route", f"<sip:{target};lr;transport=tcp>")])
+    talk.bench.ua.flow_failed(private, talk.bench.now)
+    talk.bench.ua.hang_up(talk.call, talk.bench.now)
+    talk.sent()
+    assert talk.bench.flows[-1] == private
