@@ -45,6 +45,7 @@ from gateway.sip.user_agent import UserAgent, UserAgentConfig
 from gateway.trunks.accounts import Accounts
 from gateway.trunks.certificates import Certificates, certificate_findings
 from gateway.trunks.facts import TrunkFacts
+from gateway.trunks.hops import Hops
 from gateway.trunks.outbound import OutboundTrunks
 from gateway.trunks.pings import Pings
 from gateway.trunks.registrations import Callbacks, Registrations
@@ -148,11 +149,14 @@ class Gateway:
 
     def _prepare_to_dial(self, addresses: AdvertisedAddresses) -> None:
         self._resolver = self._make_resolver()
+        hops = Hops(
+            self._resolver,
+            self.sip.flow_to,
+            lambda: {"tcp", "tls", *(url.transport for url in self.sip.listening)},
+        )
         self.trunks = OutboundTrunks(
             self.settings.trunks,
-            resolver=self._resolver,
-            flow_to=self.sip.flow_to,
-            transports=lambda: {"tcp", "tls", *(url.transport for url in self.sip.listening)},
+            hops=hops,
             contacts=self.accounts.contacts,
             is_down=self._is_down,
             service_route=self._service_route,
@@ -160,14 +164,14 @@ class Gateway:
         )
         self.pings = Pings(
             self.sip,
-            self.trunks.hops,
+            hops.find,
             lambda flow: addresses.signalling(flow)[0],
             self._node_events,
             self.metrics,
         )
         self.registrations = Registrations(
             self.sip,
-            self.trunks.hops,
+            hops.find,
             self.sip.user_agent.contact,
             self._node_events,
             self.metrics,

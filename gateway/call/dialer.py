@@ -12,7 +12,6 @@ from gateway.base.errors import CapacityError, GatewayError
 from gateway.call.assembly import CallAssembly
 from gateway.call.call import Call
 from gateway.call.capacity import Capacity, NotTaken
-from gateway.call.ip_version import keep_version, likely_ipv6
 from gateway.call.live_calls import LiveCalls
 from gateway.call.order import CallOrder
 from gateway.call.outbound import OutboundCall
@@ -51,6 +50,8 @@ class Trunks(Protocol):
 
     def choose(self, to: str, trunk: str | None = None) -> str: ...
 
+    def likely_ipv6(self, trunk: str, to: str) -> bool | None: ...
+
     async def invitation(
         self,
         trunk: str,
@@ -60,11 +61,14 @@ class Trunks(Protocol):
         from_user: str | None = None,
         headers: tuple[tuple[str, str], ...] = (),
         ring_timeout_s: float | None = None,
+        wants_ipv6: bool | None = None,
     ) -> Invitation: ...
 
     def speaks_for(self, trunk: str, to: str) -> str: ...
 
-    async def redirection(self, trunk: str, event: CallRedirected) -> Redirection | None: ...
+    async def redirection(
+        self, trunk: str, event: CallRedirected, *, wants_ipv6: bool | None = None
+    ) -> Redirection | None: ...
 
     def hop_failed(self, event: HopFailed) -> None: ...
 
@@ -137,7 +141,7 @@ class Dialer:
                 caller=caller,
                 now=now,
                 calls=self._calls,
-                is_ipv6=likely_ipv6(destination, settings),
+                is_ipv6=self._trunks.likely_ipv6(trunk, order.to),
             )
         except CapacityError as error:
             full = sip_cause(EndReason.NO_CAPACITY)
@@ -187,6 +191,7 @@ class Dialer:
                 body=b"",
                 headers=self._headers(order, trunk),
                 ring_timeout_s=order.ring_timeout_s,
+                wants_ipv6=call.is_ipv6,
             )
         except OutboundRefused as error:
             rule, why, reason = error.rule, str(error), _reason_of(error)
@@ -197,13 +202,7 @@ class Dialer:
         else:
             self._calls.run(call, lambda _: self._invite(call, invitation, order.to))
 
-    def _invite(self, call: OutboundCall, whole: Invitation, to: str) -> None:
-        invitation = keep_version(whole, is_ipv6=call.is_ipv6)
-        if invitation is None:
-            version = "IPv6" if call.is_ipv6 else "IPv4"
-            why = f"the destination has no {version} address, and the call's RTP port is one of {version}"
-            call.could_not_dial("media_ip_version", why, self._clock())
-            return
+    def _invite(self, call: OutboundCall, invitation: Invitation, to: str) -> None:
         hop = invitation.hops[0]
         speaks_for = self._trunks.speaks_for(call.identity.trunk, to)
         self._let_in(call, speaks_for, [flow for target in invitation.targets for flow in target.hops])
@@ -219,7 +218,7 @@ class Dialer:
 
     async def _follow(self, call: OutboundCall, event: CallRedirected) -> None:
         try:
-            found = await self._trunks.redirection(call.identity.trunk, event)
+            found = await self._trunks.redirection(call.identity.trunk, event, wants_ipv6=call.is_ipv6)
         except Exception:
             found = None
             self._logger.exception("redirect could not be followed", call=call.identity.call_id)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from gateway.trunks.accounts import AccountContact, Accounts
 from gateway.trunks.pings import Pings, TrunkStatus
-from gateway.trunks.registrations import Registrations, TrunkRegistration
+from gateway.trunks.registration_status import TrunkRegistration
+from gateway.trunks.registrations import Registrations
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from gateway.base.errors import LocalProtocolError
 from gateway.settings.schema import TrunkSettings
 from gateway.sip.digest import Credentials
 from gateway.sip.events import CallRedirected, HopFailed
-from gateway.sip.flow import Flow, SocketAddress, Transport
+from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError, escape_user
 from gateway.sip.invite.invitation import Invitation, Target
 from gateway.sip.invite.redirection import USE_PROXY
-from gateway.sip.resolution import Hop, ResolutionError
+from gateway.sip.resolution import ResolutionError
 from gateway.sip.uri import SipUri, TelUri, parse_uri
 from gateway.trunks.allow_list import allows, allows_proxy, is_elsewhere, is_own_proxy, not_allowed
 from gateway.trunks.caller_id import CallerId, HeaderFields, check_own_headers
 from gateway.trunks.destination import Destination, OutboundRefused, parse_destination
+from gateway.trunks.hops import Hops
+from gateway.trunks.ip_version import hops_of_version, is_ipv6, of_version, written_version
 from gateway.trunks.target_uri import loose, request_uri, uri_of_route
 
 ACCOUNT_PREFIX = "account:"
@@ -27,25 +28,6 @@ ACCOUNT_PREFIX = "account:"
 
 DEFAULT_USER = "gateway"
 """Who calls when neither the call nor the trunk says so."""
-
-
-class Resolving(Protocol):
-    """``transport.resolver.Resolver``: where a URI leads."""
-
-    async def resolve(self, uri: SipUri, *, transports: Collection[Transport]) -> tuple[Hop, ...]:
-        """Hops, best first. Raises ResolutionError when there is none."""
-
-    def penalise(self, transport: str, remote: SocketAddress, for_s: float | None = None) -> None:
-        """This hop has just failed: others come before it for a while."""
-
-
-class Reaching(Protocol):
-    """``Endpoint.flow_to``."""
-
-    def __call__(
-        self, remote: SocketAddress, transport: Transport = "udp", *, server_name: str = "", profile: str = ""
-    ) -> Flow:
-        """Raises LocalProtocolError when we have no listener of that kind."""
 
 
 class RegisteredContact(Protocol):
@@ -100,27 +82,22 @@ def _local_host(flow: Flow) -> str:
 class OutboundTrunks:
     """Makes invitations from the trunks of the settings. Everything it refuses, it refuses by ``OutboundRefused``.
 
-    ``transports`` are those that the endpoint can send by. ``contacts`` knows the registered accounts, ``is_down`` the
-    trunks that do not answer, ``service_route`` what a trunk's registrar wants in Route (RFC 3608), ``own_host`` our
-    host on a flow as others know it.
+    ``contacts`` knows the registered accounts, ``is_down`` the trunks that do not answer, ``service_route`` what a
+    trunk's registrar wants in Route (RFC 3608), ``own_host`` our host on a flow as others know it.
     """
 
     def __init__(
         self,
         trunks: Mapping[str, TrunkSettings],
         *,
-        resolver: Resolving,
-        flow_to: Reaching,
-        transports: Callable[[], Collection[Transport]],
+        hops: Hops,
         contacts: Contacts = _nobody,
         is_down: Callable[[str], bool] = _always_up,
         service_route: Callable[[str], Sequence[str]] = _no_routes,
         own_host: Callable[[Flow], str] = _local_host,
     ) -> None:
         self._trunks = trunks
-        self._resolver = resolver
-        self._flow_to = flow_to
-        self._transports = transports
+        self._hops = hops
         self._contacts = contacts
         self._is_down = is_down
         self._service_route = service_route
@@ -166,6 +143,20 @@ class OutboundTrunks:
 
     # What to send, and where
 
+    def likely_ipv6(self, trunk: str, to: str) -> bool | None:
+        """Whether the call will go to an IPv6 address; None when that is known only after a look-up.
+
+        The address that the destination is written with counts, then the first phone of an account, the first target.
+        """
+        destination = parse_destination(to)
+        if trunk.startswith(ACCOUNT_PREFIX):
+            contacts = self._contacts(trunk.removeprefix(ACCOUNT_PREFIX))
+            return is_ipv6(contacts[0].flow) if contacts else None
+        settings = self._trunks.get(trunk)
+        hosts = [destination.uri.host] if destination.uri is not None else []
+        hosts += [target.host for target in settings.targets[:1]] if settings is not None else []
+        return written_version(hosts)
+
     async def invitation(
         self,
         trunk: str,
@@ -176,10 +167,12 @@ class OutboundTrunks:
         display_name: str = "",
         headers: HeaderFields = (),
         ring_timeout_s: float | None = None,
+        wants_ipv6: bool | None = None,
     ) -> Invitation:
         """The INVITE for a call to ``to`` over what ``choose`` has named. Raises OutboundRefused.
 
-        ``from_user`` is the number or name that calls; ``headers`` are further ones of the caller's own.
+        ``from_user`` is the number or name that calls; ``headers`` are further ones of the caller's own. ``wants_ipv6``
+        is the IP version of the call's RTP port, which all hops have; None: that of the first hop.
         """
         destination = parse_destination(to)
         own_headers = check_own_headers(headers)
@@ -192,11 +185,12 @@ class OutboundTrunks:
                 display_name=display_name,
                 headers=own_headers,
                 ring_timeout_s=ring_timeout_s,
+                wants_ipv6=wants_ipv6,
             )
         settings = self._check(trunk, destination)
         route = self._route(trunk, settings)
         targets = await self._targets(trunk, settings, destination, route)
-        first, *more = _of_one_ip_version(targets)
+        first, *more = _of_one_version(targets, wants_ipv6)
         caller = self._caller(settings, from_user, display_name, first.hops[0])
         return Invitation(
             first.request_uri,
@@ -235,26 +229,8 @@ class OutboundTrunks:
     ) -> Target:
         elsewhere = destination.uri if is_elsewhere(settings, destination) else None
         first = uri_of_route(route[0]) if route else elsewhere or target
-        hops = await self.hops(trunk, settings, first)
+        hops = await self._hops.find(trunk, settings, first)
         return Target(str(elsewhere or request_uri(target, destination.user)), hops, route)
-
-    async def hops(self, trunk: str, settings: TrunkSettings, uri: SipUri) -> tuple[Flow, ...]:
-        """Flows to where ``uri`` leads. Raises ResolutionError."""
-        flows = []
-        faults = []
-        for hop in await self._resolver.resolve(uri, transports=self._transports()):
-            name = settings.tls.server_name or hop.server_name
-            is_secure = hop.transport in ("tls", "wss")
-            try:
-                # The profile over UDP and TCP too: by it the trunk is told the address that is advertised to it.
-                flow = self._flow_to(hop.remote, hop.transport, server_name=name if is_secure else "", profile=trunk)
-            except LocalProtocolError as error:
-                faults.append(str(error))
-            else:
-                flows.append(flow)
-        if not flows:
-            raise ResolutionError(f"{uri} cannot be reached from here: {'; '.join(faults)}")
-        return tuple(flows)
 
     def _route(self, trunk: str, settings: TrunkSettings) -> tuple[str, ...]:
         """Preloaded Route: the outbound proxy, then what the registrar asked for (RFC 3608 §5)."""
@@ -283,6 +259,7 @@ class OutboundTrunks:
         display_name: str,
         headers: HeaderFields,
         ring_timeout_s: float | None,
+        wants_ipv6: bool | None,
     ) -> Invitation:
         """To the phones of an account, the best contact first, each under its own Request-URI and on its own flow."""
         contacts = self._contacts(account)
@@ -291,7 +268,7 @@ class OutboundTrunks:
         if not contacts:
             raise OutboundRefused("accounts.not_registered", f"account {account} is not registered", status=480)
         targets = [Target(contact.uri, (contact.flow,), contact.path) for contact in contacts]
-        first, *more = _of_one_ip_version(targets)
+        first, *more = _of_one_version(targets, wants_ipv6)
         host = self._own_host(first.hops[0])
         user = parse_destination(from_user).user if from_user else DEFAULT_USER
         return Invitation(
@@ -319,8 +296,12 @@ class OutboundTrunks:
 
     # What comes back
 
-    async def redirection(self, trunk: str, event: CallRedirected) -> Redirection | None:
+    async def redirection(
+        self, trunk: str, event: CallRedirected, *, wants_ipv6: bool | None = None
+    ) -> Redirection | None:
         """The first contact of ``event`` that the trunk may call and that leads somewhere; None: give up.
+
+        ``wants_ipv6`` is the IP version that the call has, None: any.
 
         A contact is a destination like any other: else a carrier, or whoever speaks for it, could send our calls to
         numbers that cost money. A proxy of a 305 is no destination, so only its host counts: it must be one that the
@@ -332,17 +313,21 @@ class OutboundTrunks:
         for contact in event.contacts:
             try:
                 if event.status == USE_PROXY:
-                    return await self._by_proxy(trunk, settings, contact)
-                return await self._by_contact(trunk, settings, contact)
+                    found = await self._by_proxy(trunk, settings, contact)
+                else:
+                    found = await self._by_contact(trunk, settings, contact)
             except (OutboundRefused, ResolutionError, SipParseError):
                 continue
+            hops = found.hops if wants_ipv6 is None else hops_of_version(found.hops, wants_ipv6=wants_ipv6)
+            if hops:
+                return replace(found, hops=hops)
         return None
 
     async def _by_proxy(self, trunk: str, settings: TrunkSettings, contact: str) -> Redirection:
         proxy = SipUri.parse(contact)
         if not allows_proxy(settings, proxy):
             raise OutboundRefused("trunks.allow_destinations", f"trunk {trunk} may not call by way of {proxy.host!r}")
-        hops = await self.hops(trunk, settings, proxy)
+        hops = await self._hops.find(trunk, settings, proxy)
         speaks_for = trunk if is_own_proxy(settings, proxy) else ""
         return Redirection(contact, "", hops, (f"<{loose(proxy)}>",), speaks_for)
 
@@ -355,22 +340,22 @@ class OutboundTrunks:
             request_uri(settings.targets[0], destination.user) if isinstance(uri, TelUri) else SipUri.parse(contact)
         )
         route = self._route(trunk, settings)
-        hops = await self.hops(trunk, settings, uri_of_route(route[0]) if route else target)
+        hops = await self._hops.find(trunk, settings, uri_of_route(route[0]) if route else target)
         return Redirection(contact, str(target), hops, speaks_for=self.speaks_for(trunk, contact))
 
     def hop_failed(self, event: HopFailed) -> None:
         """Other hops come first for a while, in every call."""
-        self._resolver.penalise(event.flow.transport, event.flow.remote, event.retry_after_s)
+        self._hops.penalise(event.flow, event.retry_after_s)
 
 
-def _of_one_ip_version(targets: Sequence[Target]) -> list[Target]:
-    """Without the hops of the other IP version than the first one's: the offer names one address for our audio."""
-    is_ipv6 = ":" in targets[0].hops[0].remote[0]
-    kept = []
-    for target in targets:
-        hops = tuple(hop for hop in target.hops if (":" in hop.remote[0]) is is_ipv6)
-        if hops:
-            kept.append(replace(target, hops=hops))
+def _of_one_version(targets: Sequence[Target], wants_ipv6: bool | None) -> list[Target]:
+    """Without the hops of the other IP version: the offer names one address for our audio."""
+    version = is_ipv6(targets[0].hops[0]) if wants_ipv6 is None else wants_ipv6
+    kept = of_version(targets, wants_ipv6=version)
+    if not kept:
+        name = "IPv6" if version else "IPv4"
+        text = f"the destination has no {name} address, and the call's RTP port is one of {name}"
+        raise OutboundRefused("media_ip_version", text, status=503)
     return kept
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from gateway.base.clock import earliest
 from gateway.base.errors import CapacityError, LocalProtocolError
@@ -23,31 +22,13 @@ from gateway.sip.grammar import SipParseError, escape_user, format_host_port
 from gateway.sip.resolution import ResolutionError
 from gateway.sip.transaction.table import RequestFailure
 from gateway.sip.uri import SipUri
+from gateway.trunks.hops import FindHops
 from gateway.trunks.liveness import TargetHealth, TrunkLiveness, TrunkState
+from gateway.trunks.signalling import Signalling
 from gateway.trunks.target_uri import loose
 
 _ACCEPT = ("Accept", "application/sdp")
 _FAILURES = {RequestFailure.TIMEOUT: "no answer", RequestFailure.FLOW: "the connection failed"}
-
-FindHops = Callable[[str, TrunkSettings, SipUri], Awaitable[Sequence[Flow]]]
-"""``OutboundTrunks.hops``: flows to where a URI leads, for a trunk. Raises ResolutionError."""
-
-
-class Signalling(Protocol):
-    """``Endpoint``, as far as it is needed here."""
-
-    def send_request(
-        self,
-        method: str,
-        uri: str,
-        flow: Flow,
-        *,
-        from_: str,
-        to: str,
-        headers: Iterable[tuple[str, str]] = (),
-        route: Sequence[str] = (),
-    ) -> str:
-        """The id that its outcome will name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from gateway.base.clock import earliest
 from gateway.base.errors import CapacityError, LocalProtocolError
@@ -25,7 +24,6 @@ from gateway.sip.registration import (
     Registered,
     Registration,
     RegistrationFailed,
-    RegistrationState,
     Resolve,
     SendRegister,
     Unregistered,
@@ -33,54 +31,15 @@ from gateway.sip.registration import (
 from gateway.sip.resolution import ResolutionError
 from gateway.sip.transaction.table import RequestFailure
 from gateway.sip.uri import SipUri
+from gateway.trunks.hops import FindHops
 from gateway.trunks.registration_config import registration_config
+from gateway.trunks.registration_status import TrunkRegistration, registration_status
+from gateway.trunks.signalling import Signalling
 
 STOP_LIMIT_S = 2.0
 """How long registrars may take to hear that we go."""
 
 _POLL_S = 0.02
-
-FindHops = Callable[[str, TrunkSettings, SipUri], Awaitable[Sequence[Flow]]]
-"""``OutboundTrunks.hops``: flows to where a URI leads, for a trunk. Raises ResolutionError."""
-
-
-class Signalling(Protocol):
-    """``Endpoint``, as far as it is needed here."""
-
-    def send_request(
-        self,
-        method: str,
-        uri: str,
-        flow: Flow,
-        *,
-        from_: str,
-        to: str,
-        headers: Iterable[tuple[str, str]] = (),
-        call_id: str | None = None,
-        cseq: int | None = None,
-        from_tag: str | None = None,
-        route: Sequence[str] = (),
-    ) -> str:
-        """The id that its outcome will name."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrunkRegistration:
-    """How a trunk stands, for the operator. Seconds are from now on."""
-
-    trunk: str
-    registrar: str
-    state: str
-    registered_for_s: float | None
-    next_try_in_s: float | None
-    status: int | None
-    reason: str
-    rule: str
-    failures: int
-    contact: str
-    seen_as: str | None
-    transport: str | None
-    address: str | None
 
 
 @dataclass(slots=True)
@@ -174,7 +133,7 @@ class Registrations:
     def status(self) -> list[TrunkRegistration]:
         """Every trunk that registers, by name."""
         now = self.clock()
-        return [_shown(trunk, now) for _, trunk in sorted(self._trunks.items())]
+        return [registration_status(name, trunk.registration, now) for name, trunk in sorted(self._trunks.items())]
 
     def service_route(self, trunk: str) -> tuple[str, ...]:
         """What the trunk's registrar wants in Route (RFC 3608); () while not registered."""
@@ -365,24 +324,3 @@ class Registrations:
 
 def _holder(trunk: str) -> str:
     return f"registration of {trunk}"
-
-
-def _shown(trunk: _Trunk, now: float) -> TrunkRegistration:
-    status = trunk.registration.status
-    until, next_try_at = status.registered_until, status.next_try_at
-    is_up = status.state in (RegistrationState.REGISTERED, RegistrationState.REGISTERING)
-    return TrunkRegistration(
-        trunk=trunk.name,
-        registrar=trunk.registration.config.registrar,
-        state="registered" if is_up and until is not None else status.state.value,
-        registered_for_s=None if until is None else round(until - now, 1),
-        next_try_in_s=None if next_try_at is None else round(next_try_at - now, 1),
-        status=status.status,
-        reason=status.reason,
-        rule=status.rule,
-        failures=status.failures,
-        contact=status.contact,
-        seen_as=None if status.seen_as is None else format_host_port(*status.seen_as),
-        transport=None if status.flow is None else status.flow.transport,
-        address=None if status.flow is None else format_host_port(*status.flow.remote),
-    )

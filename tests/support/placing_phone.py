@@ -24,6 +24,7 @@ from gateway.sip.flow import SocketAddress
 from gateway.sip.transport.endpoint import Endpoint
 from gateway.sip.transport.resolver import Resolver
 from gateway.sip.user_agent import UserAgent, UserAgentConfig
+from gateway.trunks.hops import Hops
 from gateway.trunks.outbound import OutboundTrunks
 from tests.support.waiting import until
 
@@ -42,9 +43,7 @@ class PlacingPhone:
         settings = TrunkSettings.model_validate({"allow_destinations": ["*"], **trunk})
         self.trunks = OutboundTrunks(
             {"carrier": settings},
-            resolver=self.resolver,
-            flow_to=self.endpoint.flow_to,
-            transports=lambda: ("udp", "tcp"),
+            hops=Hops(self.resolver, self.endpoint.flow_to, lambda: ("udp", "tcp")),
         )
         self.events: list[Event] = []
         self.call = ""

@@ -18,6 +18,7 @@ from gateway.sip.invite.invitation import Invitation, Target
 from gateway.sip.resolution import Hop, ResolutionError
 from gateway.sip.uri import SipUri
 from gateway.trunks.destination import OutboundRefused
+from gateway.trunks.hops import Hops
 from gateway.trunks.outbound import OutboundTrunks, Redirection
 from tests.support.sip_peer import OFFER
 
@@ -67,7 +68,8 @@ def outbound(
 ) -> OutboundTrunks:
     known = names or Names(sip_carrier_example="198.51.100.7", b_example="198.51.100.8", proxy_example="198.51.100.9")
     settings = {name: TrunkSettings.model_validate(trunk) for name, trunk in (trunks or {"carrier": CARRIER}).items()}
-    return OutboundTrunks(settings, resolver=known, flow_to=flow_to, transports=lambda: ("udp", "tcp", "tls"), **given)
+    hops = Hops(known, flow_to, lambda: ("udp", "tcp", "tls"))
+    return OutboundTrunks(settings, hops=hops, **given)
 
 
 def invite(trunks: OutboundTrunks, to: str = "+15550100", trunk: str = "carrier", **given: Any) -> Invitation:
@@ -263,12 +265,45 @@ def test_a_call_keeps_to_the_ip_version_of_its_offer() -> None:
     assert made.more_targets == (Target(spare.uri, (spare.flow,)),)
 
 
+def test_a_call_goes_where_its_rtp_port_can_be_reached_also_when_the_first_hop_is_of_the_other_version() -> None:
+    """The other version may come first because the port's own was penalised: it is still the only one that can talk."""
+    desk = Binding("sip:1001@[2001:db8::5]", Flow("udp", ("2001:db8::1", 5060), ("2001:db8::5", 5060)))
+    mobile = Binding("sip:1001@10.0.0.6", flow_to(("203.0.113.6", 31000)))
+    both = outbound(contacts=lambda account: [desk, mobile])
+    made = invite(both, "1001", "account:1001", wants_ipv6=False)
+    assert (made.hops, made.more_targets) == ((mobile.flow,), ())
+    six = outbound(contacts=lambda account: [desk])
+    assert rule_of(lambda: invite(six, "1001", "account:1001", wants_ipv6=False)) == "media_ip_version"
+
+
+@pytest.mark.parametrize(
+    ("to", "target", "expected"),
+    [
+        ("sip:1@[2001:db8::1]", "sip:192.0.2.1", True),
+        ("sip:1@192.0.2.9", "sip:[2001:db8::1]", False),
+        ("1001", "sip:[2001:db8::1]", True),
+        ("1001", "sip:carrier.example", None),
+        ("sip:1@pbx.example", "sip:192.0.2.1", False),
+    ],
+)
+def test_the_version_that_can_be_told_before_a_look_up(to: str, target: str, expected: bool | None) -> None:
+    assert outbound(trunks={"carrier": {"targets": [target]}}).likely_ipv6("carrier", to) is expected
+
+
+def test_an_account_is_called_in_the_version_of_its_first_phone() -> None:
+    desk = Binding("sip:1001@[2001:db8::5]", Flow("udp", ("2001:db8::1", 5060), ("2001:db8::5", 5060)))
+    assert outbound(contacts=lambda account: [desk]).likely_ipv6("account:1001", "1001") is True
+    assert outbound(contacts=lambda account: []).likely_ipv6("account:1001", "1001") is None
+
+
 # What comes back
 
 
-def redirect(trunks: OutboundTrunks, *contacts: str, status: int = 302, trunk: str = "carrier") -> Redirection | None:
+def redirect(
+    trunks: OutboundTrunks, *contacts: str, status: int = 302, trunk: str = "carrier", wants_ipv6: bool | None = None
+) -> Redirection | None:
     event = CallRedirected("call", contacts, status, "Moved")
-    return asyncio.run(trunks.redirection(trunk, event))
+    return asyncio.run(trunks.redirection(trunk, event, wants_ipv6=wants_ipv6))
 
 
 def test_a_redirect_is_followed_where_the_trunk_may_call() -> None:
@@ -282,6 +317,7 @@ def test_a_redirect_is_followed_where_the_trunk_may_call() -> None:
     assert tel is not None
     assert tel.request_uri == "sip:+15550300@sip.carrier.example"
     assert redirect(trunks, contacts[2], trunk="gone") is None
+    assert redirect(trunks, contacts[2], wants_ipv6=True) is None, "the call's audio has no port there"
 
 
 def test_a_redirect_by_an_outbound_proxy_goes_by_it_again() -> None:
