@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 
 from gateway.base.clock import utc_now
 from gateway.base.ids import IdSource
-from gateway.call.conversation import Conversation
+from gateway.call.conversation.conversation import Conversation
+from gateway.call.conversation.observer import MetricsObserver
+from gateway.call.conversation.uplink import Uplink
 from gateway.call.core import CallParts
 from gateway.call.identity import CallDirection, CallHeaders, CallIdentity, CallLimits
 from gateway.call.inbound import InboundCall, Provisionals
@@ -17,13 +19,11 @@ from gateway.call.journal import EventSink, Journal
 from gateway.call.legs import Signalling
 from gateway.call.line import Line
 from gateway.call.negotiation import Negotiator, audio_format, offered_address
-from gateway.call.observer import MetricsObserver
 from gateway.call.order import CallOrder
 from gateway.call.outbound import OutboundCall
 from gateway.call.profile import RouteDecision, personalise, profile_of, session_for
 from gateway.call.provider import InworldLeg
 from gateway.call.records import CallRecords
-from gateway.call.uplink import Uplink
 from gateway.call.variables import placed_variables, with_defaults
 from gateway.call.wiring import CallTable, Wiring
 from gateway.inworld.connection import RealtimeConnection

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gateway.base.clock import earliest
 from gateway.base.errors import LocalProtocolError
-from gateway.call.conversation import Conversation
+from gateway.call.conversation.conversation import Conversation
 from gateway.call.identity import CallIdentity, CallLimits
 from gateway.call.journal import EventName, Journal
 from gateway.call.legs import ProviderLeg, Signalling

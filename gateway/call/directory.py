@@ -7,18 +7,18 @@ from collections.abc import Callable
 
 from gateway.base.errors import CapacityError, RemoteProtocolError
 from gateway.call.assembly import CallAssembly, Caller
-from gateway.call.bans import BanChange, BanEvent
 from gateway.call.call import REFER_NOT_FOLLOWED, Call
 from gateway.call.capacity import Capacity, NotTaken
 from gateway.call.dialer import Dialer
-from gateway.call.door import BANNED, TRUNK_RATE, UNCONFIRMED, UNKNOWN_CALLERS, Door
+from gateway.call.door.bans import BanChange, BanEvent
+from gateway.call.door.door import BANNED, TRUNK_RATE, UNCONFIRMED, UNKNOWN_CALLERS, Door
+from gateway.call.door.refusal_log import RefusalLog
 from gateway.call.inbound import InboundCall
 from gateway.call.keypad import read_info_digit
 from gateway.call.legs import Signalling
 from gateway.call.live_calls import LiveCalls
 from gateway.call.outbound import OutboundCall
 from gateway.call.profile import route_call
-from gateway.call.refusal_log import RefusalLog
 from gateway.call.sip_reply import SipReply
 from gateway.call.termination import EndReason
 from gateway.call.variables import call_variables, facts_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gateway.call.conversation.uplink import Uplink
 from gateway.call.legs import MediaLeg
 from gateway.call.negotiation import Agreement, Negotiator
-from gateway.call.uplink import Uplink
 from gateway.media.codec.g711 import BYTES_PER_MS
 from gateway.media.config import Direction, StreamConfig
 

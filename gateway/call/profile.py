@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.base.errors import SettingsError
-from gateway.call.actions import TOOL_DECLARATIONS
-from gateway.call.conversation import AgentProfile
-from gateway.call.turn import InterruptionPolicy
+from gateway.call.conversation.actions import TOOL_DECLARATIONS
+from gateway.call.conversation.conversation import AgentProfile
+from gateway.call.conversation.turn import InterruptionPolicy
 from gateway.inworld.session import TelephoneFormat, build_session
 from gateway.settings.match import CallFacts, choose_route
 from gateway.settings.schema import AgentSettings, GreetingSettings, Settings

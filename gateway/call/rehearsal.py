@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.base.errors import GatewayError, LocalProtocolError
-from gateway.call.door import Door
+from gateway.call.door.door import Door
 from gateway.call.profile import RouteDecision, route_call
 from gateway.call.variables import call_variables, facts_of
 from gateway.settings.schema import Settings

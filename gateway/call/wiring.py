@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gateway.call.call import Call
-from gateway.call.uplink import Uplink
+from gateway.call.conversation.uplink import Uplink
 from gateway.inworld.errors import ProviderUnavailable
 from gateway.inworld.protocol_events import RealtimeEvent
 

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 
 from gateway.base.ids import IdSource
 from gateway.call.call import Call
-from gateway.call.conversation import Conversation
+from gateway.call.conversation.conversation import Conversation
+from gateway.call.conversation.turn import InterruptionPolicy
+from gateway.call.conversation.uplink import Uplink
 from gateway.call.core import CallParts
 from gateway.call.identity import CallDirection, CallIdentity, CallLimits
 from gateway.call.inbound import InboundCall, Provisionals
@@ -22,8 +24,6 @@ from gateway.call.line import Line
 from gateway.call.negotiation import Negotiator, audio_format
 from gateway.call.outbound import OutboundCall
 from gateway.call.profile import profile_of, session_for
-from gateway.call.turn import InterruptionPolicy
-from gateway.call.uplink import Uplink
 from gateway.emulator.conversation import Conversation as EmulatedSession
 from gateway.emulator.inspection import SessionRecord
 from gateway.emulator.scenario import Scenario

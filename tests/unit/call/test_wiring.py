@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.call.call import Call
-from gateway.call.uplink import Uplink
+from gateway.call.conversation.uplink import Uplink
 from gateway.call.wiring import Wiring
 from gateway.emulator.scenario import Scenario
 from gateway.inworld.errors import ProviderUnavailable

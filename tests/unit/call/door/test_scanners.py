@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.call.scanners import dials_like_scanner, names_scanner
+from gateway.call.door.scanners import dials_like_scanner, names_scanner
 from tests.support.sip_peer import request
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from gateway.call.actions import HANG_UP, TOOL_DECLARATIONS, tool_failure, tool_success
+from gateway.call.conversation.actions import HANG_UP, TOOL_DECLARATIONS, tool_failure, tool_success
 
 
 def test_tool_outputs_are_json_strings_encoded_once() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gateway.call.observer import MetricsObserver
+from gateway.call.conversation.observer import MetricsObserver
 from gateway.observability.metrics import Metrics
 
 

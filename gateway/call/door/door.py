@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from gateway.base.redact import Secret
-from gateway.call.bans import BanEvent, BanRule, Bans
-from gateway.call.rate_limits import RateLimits, TokenBucket, source_key
-from gateway.call.scanners import dials_like_scanner, names_scanner
+from gateway.call.door.bans import BanEvent, BanRule, Bans
+from gateway.call.door.rate_limits import RateLimits, TokenBucket, source_key
+from gateway.call.door.scanners import dials_like_scanner, names_scanner
 from gateway.settings.match import trunk_table
 from gateway.settings.schema import Settings
 from gateway.settings.templates import clean_value

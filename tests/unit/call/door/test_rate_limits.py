@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.call.rate_limits import MAX_SOURCES, RateLimits, TokenBucket, source_key
+from gateway.call.door.rate_limits import MAX_SOURCES, RateLimits, TokenBucket, source_key
 
 
 @given(

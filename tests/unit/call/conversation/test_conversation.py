@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from gateway.call.conversation.turn import InterruptionPolicy
 from gateway.call.journal import EventName
-from gateway.call.turn import InterruptionPolicy
 from gateway.emulator.scenario import Scenario
 from gateway.measure import g711, speech
 from tests.support.call_rig import CallRig

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gateway.call.turn import Floor, InterruptionPolicy, Reaction, TurnTaking
+from gateway.call.conversation.turn import Floor, InterruptionPolicy, Reaction, TurnTaking
 
 
 def test_the_caller_may_interrupt_an_audible_agent() -> None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.base.clock import earliest
-from gateway.call.actions import HANG_UP, ToolOutcome, tool_failure, tool_success
-from gateway.call.digits import DigitCollector, message_for_agent
-from gateway.call.farewell import Farewell
+from gateway.call.conversation.actions import HANG_UP, ToolOutcome, tool_failure, tool_success
+from gateway.call.conversation.digits import DigitCollector, message_for_agent
+from gateway.call.conversation.farewell import Farewell
+from gateway.call.conversation.turn import Floor, InterruptionPolicy, Reaction, TurnTaking
+from gateway.call.conversation.uplink import Uplink
 from gateway.call.journal import EventName, Journal
-from gateway.call.turn import Floor, InterruptionPolicy, Reaction, TurnTaking
-from gateway.call.uplink import Uplink
 from gateway.inworld.protocol import RealtimeProtocol
 from gateway.inworld.protocol_events import (
     AudioFinished,

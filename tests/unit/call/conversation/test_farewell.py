@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gateway.call.farewell import GOODBYE_LIMIT_S, GRACE_S, Farewell
+from gateway.call.conversation.farewell import GOODBYE_LIMIT_S, GRACE_S, Farewell
 
 
 def test_a_spoken_goodbye_is_played_out_and_a_moment_longer_before_the_line_closes() -> None:

@@ -4,7 +4,7 @@ import io
 import json
 from typing import Any
 
-from gateway.call.refusal_log import RefusalLog
+from gateway.call.door.refusal_log import RefusalLog
 from gateway.observability.logs import configure_logs, get_logger
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gateway.call.digits import DigitCollector, message_for_agent
+from gateway.call.conversation.digits import DigitCollector, message_for_agent
 
 
 def test_digits_are_one_entry_when_the_caller_pauses() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.call.uplink import Uplink
+from gateway.call.conversation.uplink import Uplink
 from gateway.media.codec.g711 import PCMA, PCMU, ULAW_TO_ALAW
 
 

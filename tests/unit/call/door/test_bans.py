@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.call.bans import KNOWN_FOR_S, MAX_ENTRIES, BanChange, BanEvent, BanRule, Bans
+from gateway.call.door.bans import KNOWN_FOR_S, MAX_ENTRIES, BanChange, BanEvent, BanRule, Bans
 
 RULE = BanRule(failures=3, within_s=60, for_s=600)
 ATTACKER, OFFICE = "203.0.113.66", "198.51.100.7"

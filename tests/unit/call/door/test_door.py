@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.base.ids import IdSource
 from gateway.base.redact import Secret
-from gateway.call.bans import BanChange, BanEvent
-from gateway.call.door import Door
+from gateway.call.door.bans import BanChange, BanEvent
+from gateway.call.door.door import Door
 from gateway.settings.schema import Settings
 from gateway.sip.admission import Admission, Allow, Challenge, Refuse, Silence
 from gateway.sip.digest import Credentials, DigestClient

@@ -1,0 +1,1 @@
+"""One caller, one agent: who has the floor, what is said and heard, what the agent may do besides."""
