@@ -48,15 +48,24 @@ class Call(CallCore):
 
     # --- facts of signalling -----------------------------------------------------------------------------------
 
-    def reoffered(self, offer: bytes | None, now: float) -> None:
-        """A re-INVITE or UPDATE: another port or codec, hold or resume, or a refresh that changes nothing."""
+    def heard_from(self, now: float) -> None:
+        """A request of the far end within the call, which only somebody can send who has read what we answered."""
+        if not self.is_ended:
+            self._line.proven(now)
+
+    def reoffered(self, offer: bytes | None, now: float, fork: str = "") -> None:
+        """A re-INVITE or UPDATE: another port or codec, hold or resume, or a refresh that changes nothing.
+
+        ``fork``: the remote tag, when a call we place is not answered yet.
+        """
         if self.sip_call is None:
             return
+        self.heard_from(now)
         if offer is None:
             self._signalling.answer_offer(self.sip_call, self._line.offer())
             return
         try:
-            answer = self._line.answer(offer, now, is_early=self._waits_for_answer)
+            answer = self._line.answer(offer, now, early=fork if self._waits_for_answer else None)
         except RemoteProtocolError as error:
             self._signalling.refuse_offer(self.sip_call, error.status)
             return
@@ -147,12 +156,11 @@ class Call(CallCore):
     ) -> None:
         """Asks the far end to call ``target`` instead, or to take the place of our side in ``to_call`` (attended).
 
-        The agent is silent meanwhile; it leaves when that has worked and comes back when it has not. Raises
-        LocalProtocolError when the call, or the other one, stands elsewhere.
+        The agent is silent meanwhile; it leaves when that has worked and comes back when it has not. A far end that
+        holds us is asked all the same: many hold before they transfer. Raises LocalProtocolError when the call, or
+        the other one, stands elsewhere.
         """
         self._require(CallState.TALKING, CallState.HELD)
-        if self._line.hold:
-            raise LocalProtocolError("the far end holds the call; it hears of no transfer before it has resumed")
         assert self.sip_call is not None
         replaces = None
         if to_call is not None:

@@ -19,7 +19,8 @@ from gateway.call.termination import EndReason, sip_cause
 from gateway.inworld.protocol import RealtimeProtocol
 from gateway.inworld.protocol_events import AudioReceived, ProviderFault, RealtimeEvent, SessionClosed, SessionReady
 
-_MEDIA_CHECK_S = 1.0
+MEDIA_CHECK_S = 1.0
+"""How often the audio that comes, or does not, is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +248,7 @@ class CallCore(abc.ABC):
         self._answered_at = now
         self._line.start()
         self._line.open()
-        self._media_check = now + _MEDIA_CHECK_S
+        self._media_check = now + MEDIA_CHECK_S
 
     def _act(self, now: float) -> None:
         """Carries out what the conversation has decided, and sends what its protocol has to say."""
@@ -264,7 +265,7 @@ class CallCore(abc.ABC):
         return self._answered_at + self._limits.duration_s
 
     def _check_media(self, now: float) -> None:
-        self._media_check = now + _MEDIA_CHECK_S
+        self._media_check = now + MEDIA_CHECK_S
         self._line.check(now)
         if self.state in (CallState.HELD, CallState.TRANSFERRING) or self._answered_at is None:
             return

@@ -41,6 +41,7 @@ from gateway.sip.events import (
     Event,
     HopFailed,
     InfoReceived,
+    ProvisionalAcknowledged,
     ReferProgress,
     ReferRefused,
     ReofferAnswered,
@@ -145,6 +146,8 @@ class CallDirectory:
             case CallConfirmed() | CallCancelled() | CallRinging() | CallAnswered() | CallRefused() | CallEnded():
                 self._note_where_answered(event)
                 self._with(event.call, lambda call: _tell_of_setup_and_end(call, event, now))
+            case ProvisionalAcknowledged():
+                self._with(event.call, lambda call: call.heard_from(now))
             case CallReoffered() | ReofferAnswered() | ReofferRefused():
                 self._with(event.call, lambda call: _tell_of_offers(call, event, now))
             case ReferProgress() | ReferRefused() | CallReferred():
@@ -264,10 +267,10 @@ def _tell_of_setup_and_end(
             call.reoffer_confirmed(body, now)
         case InboundCall(), CallConfirmed(body=body):
             call.confirmed(body, now)
-        case OutboundCall(), CallRinging(status=status, reason=reason, body=body):
-            call.progressed(status, reason, body, now)
-        case OutboundCall(), CallAnswered(body=body):
-            call.answered(body, now)
+        case OutboundCall(), CallRinging(status=status, reason=reason, body=body, early=fork):
+            call.progressed(status, reason, body, now, fork)
+        case OutboundCall(), CallAnswered(body=body, tag=fork):
+            call.answered(body, now, fork)
         case OutboundCall(), CallRefused(status=status, reason=reason, headers=headers):
             call.refused(status, reason, headers, now)
         case _, CallCancelled():
@@ -281,8 +284,8 @@ def _tell_of_setup_and_end(
 
 def _tell_of_offers(call: Call, event: CallReoffered | ReofferAnswered | ReofferRefused, now: float) -> None:
     match event:
-        case CallReoffered(offer=offer):
-            call.reoffered(offer, now)
+        case CallReoffered(offer=offer, early=fork):
+            call.reoffered(offer, now, fork)
         case ReofferAnswered(body=body):
             call.reoffer_answered(body, now)
         case ReofferRefused(status=status, reason=reason):

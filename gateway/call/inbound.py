@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gateway.base.errors import RemoteProtocolError
 from gateway.call.call import Call
-from gateway.call.core import CallParts
+from gateway.call.core import MEDIA_CHECK_S, CallParts
 from gateway.call.identity import CallIdentity, CallLimits
 from gateway.call.journal import EventName
 from gateway.call.states import CallState, move
@@ -113,12 +113,17 @@ class InboundCall(Call):
         body = self._line.answer(offer, now)
         self._signalling.ring(self.sip_call, 183, (), body=body, is_reliable=self._provisionals.is_reliable)
         self._line.start()
+        self._line.expect_proof(now)
+        self._media_check = now + MEDIA_CHECK_S
         self._answer_due = now + EARLY_LIMIT_S
         self._journal.record(EventName.CALL_RINGING, now, early_media=True)
 
     def _act(self, now: float) -> None:
         super()._act(now)
-        if self._is_greeting_early and self.state is CallState.RINGING and self._conversation.is_greeting_over:
+        if not self._is_greeting_early or self.state is not CallState.RINGING:
+            return
+        # Who neither sends audio before the answer nor knows PRACK can only prove itself by the ACK.
+        if self._conversation.is_greeting_over or self._line.is_stopped:
             self._answer(now)
 
     def _setup_deadline(self) -> float | None:

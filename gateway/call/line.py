@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import replace
 
 from gateway.call.conversation.uplink import Uplink
@@ -11,8 +12,11 @@ from gateway.media.codec.g711 import BYTES_PER_MS
 from gateway.media.config import Direction, StreamConfig
 
 UNPROVEN_MEDIA_S = 3.0
-"""How long audio goes to an address that only SDP has named: without an ACK or a packet from there, the INVITE's source
-may be forged and the address a victim's."""
+"""How long audio goes to an address that only SDP has named: without an ACK, a PRACK or a packet from there, the
+INVITE's source may be forged and the address a victim's."""
+
+MOST_FORKS = 16
+"""Early descriptions of one call that are kept, of those that ring at once."""
 
 
 class Line:
@@ -26,7 +30,8 @@ class Line:
         self._negotiator = negotiator
         self._uplink = uplink
         self._agreed: StreamConfig | None = None
-        self._early: Agreement | None = None
+        self._early: OrderedDict[str, Agreement] = OrderedDict()
+        self._is_proof_expected = False
         self._proof_due: float | None = None
         self._is_stopped = False
         self.hold = ""
@@ -38,6 +43,7 @@ class Line:
 
     def place(self, address: str, signalling_host: str) -> None:
         """Of a call we place: which address of ours its peer is told, and which host that peer signals from."""
+        self._early.clear()
         if self._media.speak_ip_of(address):
             self._negotiator.bind(self._media.local_port)
         self._negotiator.place(address, signalling_host)
@@ -46,14 +52,14 @@ class Line:
         """Our offer, for an INVITE of ours or one that brought none. The stream waits for ``accept``."""
         return self._negotiator.offer(self._wanted).description
 
-    def answer(self, offer: bytes, now: float, *, is_early: bool = False) -> bytes:
+    def answer(self, offer: bytes, now: float, *, early: str | None = None) -> bytes:
         """The answer to an offer of the peer, which is in force from here on.
 
-        ``is_early``: the call we place is not answered yet, so nothing is said all the same.
+        ``early``: the call we place is not answered yet, so nothing is said all the same; it names the fork.
         """
         agreement = self._negotiator.answer(offer, self._wanted)
-        if is_early:
-            self._listen(agreement, now)
+        if early is not None:
+            self._listen(agreement, now, early)
         else:
             self._agree(agreement, now)
         return agreement.description
@@ -62,19 +68,25 @@ class Line:
         """The peer's answer to our last offer."""
         self._agree(self._negotiator.accept(answer, self._wanted), now)
 
-    def accept_early(self, answer: bytes, now: float) -> None:
+    def accept_early(self, answer: bytes, now: float, fork: str = "") -> None:
         """An answer before the call is answered: listen there and say nothing; what we have to say is the greeting."""
-        self._listen(self._negotiator.accept(answer, self._wanted), now)
+        self._listen(self._negotiator.accept(answer, self._wanted), now, fork)
 
-    def _listen(self, agreement: Agreement, now: float) -> None:
-        self._early, agreed = agreement, agreement.stream
+    def _listen(self, agreement: Agreement, now: float, fork: str) -> None:
+        agreed = agreement.stream
+        self._early[fork] = agreement
+        self._early.move_to_end(fork)
+        if len(self._early) > MOST_FORKS:
+            self._early.popitem(last=False)
         self._media.stream.update(replace(agreed, direction=_only_listening(agreed)), now)
 
-    def accept_last(self, now: float) -> bool:
-        """The call was answered without SDP: a reliable provisional answer has brought it before (RFC 3262 §5)."""
-        if self._early is not None:
-            self._agree(self._early, now)
-        return self._early is not None
+    def accept_last(self, now: float, fork: str = "") -> bool:
+        """The call was answered without SDP: a provisional answer of the same fork has brought it (RFC 3262 §5)."""
+        # One that named no fork is of the only one that a peer without tags can have.
+        early = self._early.get(fork) or self._early.get("")
+        if early is not None:
+            self._agree(early, now)
+        return early is not None
 
     @property
     def _wanted(self) -> Direction:
@@ -82,10 +94,10 @@ class Line:
 
     def _agree(self, agreement: Agreement, now: float) -> None:
         self.hold = agreement.hold
-        self._agreed = agreement.stream
-        self._is_stopped = False
-        self._uplink.receive_in(agreement.stream.law)
-        self._media.stream.update(agreement.stream, now)
+        agreed = self._agreed = agreement.stream
+        self._uplink.receive_in(agreed.law)
+        heeded = replace(agreed, direction=_only_listening(agreed)) if self._is_stopped else agreed
+        self._media.stream.update(heeded, now)
 
     @property
     def is_on_hold(self) -> bool:
@@ -133,11 +145,17 @@ class Line:
     # --- is anybody there? -------------------------------------------------------------------------------------
 
     def expect_proof(self, now: float) -> None:
-        """Audio goes to an address that only an INVITE has named: ``proven``, or a packet, must come soon."""
-        self._proof_due = now + UNPROVEN_MEDIA_S
+        """Audio goes to an address that only an INVITE has named: ``proven``, or a packet, must come soon.
+
+        It counts from the first time: audio before the answer takes its seconds from those behind it.
+        """
+        if not self._is_proof_expected:
+            self._is_proof_expected = True
+            self._proof_due = now + UNPROVEN_MEDIA_S
 
     def proven(self, now: float) -> None:
-        """Whoever offered has shown to be where it said it is: with an ACK, or with audio."""
+        """Whoever offered has shown to be where it said it is: with an ACK, a PRACK, or with audio."""
+        self._is_proof_expected = True
         self._proof_due = None
         if self._is_stopped and self._agreed is not None:
             self._is_stopped = False
@@ -148,13 +166,18 @@ class Line:
         return self._proof_due
 
     def handle_timeout(self, now: float) -> None:
-        """Neither an ACK nor audio has shown that somebody is there: silent until one of them comes."""
+        """Nothing has shown that somebody is there: silent until something does."""
         if self._proof_due is None or now < self._proof_due:
             return
         self._proof_due = None
         if self._media.stream.last_received is None and self._agreed is not None:
             self._is_stopped = True
             self._media.stream.update(replace(self._agreed, direction=_only_listening(self._agreed)), now)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Our audio is kept back: nobody has shown to be where it goes."""
+        return self._is_stopped
 
     def check(self, now: float) -> None:
         """The regular look: late audio proves as much as an ACK."""

@@ -72,35 +72,38 @@ class OutboundCall(Call):
 
     # --- what the far end says ---------------------------------------------------------------------------------
 
-    def progressed(self, status: int, reason: str, body: bytes | None, now: float) -> None:
-        """A provisional answer: it rings, is queued or forwarded, or lets us hear something already."""
+    def progressed(self, status: int, reason: str, body: bytes | None, now: float, fork: str = "") -> None:
+        """A provisional answer: it rings, is queued or forwarded, or lets us hear something already.
+
+        ``fork`` is the remote tag: of those that a proxy rings at once, each may describe a session of its own.
+        """
         if self.state not in (CallState.DIALING, CallState.RINGING):
             return
         if self.state is CallState.DIALING:
             self.state = move(self.state, CallState.RINGING)
         if body is not None:
-            self._hear_early_media(body, now)
+            self._hear_early_media(body, now, fork)
         if status != self._last_ringing:
             self._last_ringing = status
             self._journal.record(
                 EventName.CALL_RINGING, now, sip_status=status, sip_reason=reason, early_media=self._has_early_media
             )
 
-    def _hear_early_media(self, body: bytes, now: float) -> None:
+    def _hear_early_media(self, body: bytes, now: float, fork: str) -> None:
         """Taken, so that the far end's address is known by the answer; the agent does not hear ringback or notices."""
         try:
-            self._line.accept_early(body, now)
+            self._line.accept_early(body, now, fork)
         except RemoteProtocolError:
             return  # the answer that counts is the one in the 200
         self._has_early_media = True
         self._line.start()
 
-    def answered(self, body: bytes | None, now: float) -> None:
+    def answered(self, body: bytes | None, now: float, fork: str = "") -> None:
         """The 200 is here and acknowledged: the greeting, which has waited, leaves with the next tick."""
         if self.state not in (CallState.DIALING, CallState.RINGING):
             return
         try:
-            if body or not self._line.accept_last(now):
+            if body or not self._line.accept_last(now, fork):
                 self._line.accept(body or b"", now)
         except RemoteProtocolError as error:
             self._answered_at = now  # in SIP it was: it takes a BYE to end it

@@ -101,6 +101,8 @@ class CallReoffered:
 
     call: str
     offer: bytes | None
+    early: str = field(default="", compare=False)
+    """The remote tag of the early dialog it came in, "" in an established one and in a call that came in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,8 @@ class CallAnswered:
     body: bytes
     headers: Headers = field(default_factory=Headers, compare=False)
     flow: Flow | None = field(default=None, compare=False)
+    tag: str = field(default="", compare=False)
+    """The remote tag: which early dialog, if any, it was that answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +199,13 @@ class HopFailed:
     flow: Flow
     fault: HopFault
     retry_after_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionalAcknowledged:
+    """A PRACK came for a provisional answer of ours (RFC 3262): the caller is where its INVITE said it was."""
+
+    call: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +359,7 @@ Event = (
     | CallAnswered
     | CallRefused
     | EarlyAnswered
+    | ProvisionalAcknowledged
     | ReferProgress
     | ReferRefused
     | CallReferred

@@ -123,7 +123,10 @@ class TrunkSettings(Section):
     early_media: bool = False
     """true: callers hear the agent before the call is answered (183)."""
     transfer: Literal["refer", "off"] = "refer"
-    """How calls of this trunk are transferred: the trunk is asked to (REFER), or not at all."""
+    """How calls of this trunk, those we place included, are transferred: the trunk is asked to (REFER), or not at all.
+
+    What it asks of us by a REFER of its own is declined in either case.
+    """
     headers: TrunkHeaderSettings = TrunkHeaderSettings()
     """Headers that go out."""
     variables: Mapping[VariableName, ReadHeader] = Field(default_factory=dict)

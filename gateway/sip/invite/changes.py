@@ -136,7 +136,8 @@ class Changes:
             return refuse(503, "transaction_limit", context.retry_after(10))
         self.served = ServedOffer(request, dialog, context.table.open_server(request, flow))
         context.deadlines.set((self._call.id, "offer"), now + _ANSWER_WITHIN_S)
-        context.tell(CallReoffered(self._call.id, offer))
+        early = dialog.remote_tag if self._call.inviting is not None and not self._call.is_talking else ""
+        context.tell(CallReoffered(self._call.id, offer, early))
         return None
 
     def _accept_update(self, request: Request, dialog: Dialog, flow: Flow, now: float) -> tuple[Header, ...]:

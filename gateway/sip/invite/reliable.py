@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.sip.capabilities import offer_of, option_tags, refuse
 from gateway.sip.dialog import Dialog
-from gateway.sip.events import EarlyAnswered
+from gateway.sip.events import EarlyAnswered, ProvisionalAcknowledged
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import MAX_UINT32, SipParseError, parse_number
 from gateway.sip.invite.in_dialog import InDialogRequest
@@ -144,6 +144,7 @@ def receive_prack(call: Call, request: Request, dialog: Dialog, flow: Flow, now:
     was_settled = serving is not None and serving.is_settled
     if serving is None or not serving.reliable.is_waiting or not serving.acknowledge_provisional(request):
         return refuse(481, "no_such_provisional")
+    call.context.tell(ProvisionalAcknowledged(call.id))
     body = offer_of(request)
     if body is not None and serving.offer is not None:
         if dialog.is_negotiated and call.changes.served is None:

@@ -214,7 +214,7 @@ class InviteUac:
             self._context.deadlines.clear((self._call.id, timer))
         self._note_accepted(response)
         self._call.established(dialog, response, now)
-        self._context.tell(CallAnswered(self._call.id, response.body, response.headers, dialog.flow))
+        self._context.tell(CallAnswered(self._call.id, response.body, response.headers, dialog.flow, dialog.remote_tag))
 
     def attempt_refused(self, response: Response, now: float) -> None:
         """Another hop, another target, or the end."""

@@ -296,6 +296,22 @@ def test_no_audio_during_a_transfer_is_no_lost_caller_and_a_hold_in_it_is_rememb
     assert rig.call.state is CallState.HELD
 
 
+def test_a_far_end_that_holds_us_can_be_transferred_and_is_still_held_when_that_failed() -> None:
+    rig = talking(CallRig(scenario(greeting=LONG)))
+    rig.call.reoffered(OFFER + b"a=sendonly\r\n", rig.now)
+    assert rig.call.state is CallState.HELD
+    rig.call.transfer("sip:desk@pbx.example", rig.now)
+    assert rig.call.state is CallState.TRANSFERRING
+    rig.call.refer_progress(202, "Accepted", rig.now, is_final=False)
+    rig.call.refer_progress(486, "Busy Here", rig.now, is_final=True)
+    assert rig.call.state is CallState.HELD
+    rig.run(1.0)
+    rig.call.reoffered(OFFER, rig.now)
+    back_at = rig.now
+    rig.run(2.0)
+    assert any(packet.payload != b"\xff" * 160 for packet in rig.sent if packet.at > back_at), "then the agent speaks"
+
+
 def test_an_attended_transfer_names_the_other_call_and_both_must_be_up() -> None:
     rig, other = talking(CallRig(scenario())), talking(CallRig(scenario()))
     other.call.sip_call = "sip-2"

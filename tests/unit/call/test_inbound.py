@@ -7,6 +7,7 @@ import pytest
 from gateway.call.identity import CallLimits
 from gateway.call.inbound import EARLY_LIMIT_S, GREETING_WAIT_S, Provisionals
 from gateway.call.journal import EventName
+from gateway.call.line import UNPROVEN_MEDIA_S
 from gateway.call.states import CallState
 from gateway.call.termination import EndReason
 from gateway.emulator.scenario import Scenario
@@ -150,3 +151,41 @@ def test_a_caller_who_gives_up_during_early_media_leaves_nothing() -> None:
     rig.call.end(EndReason.CANCELLED, rig.now, is_gone=True)
     assert ended(rig) is EndReason.CANCELLED
     assert rig.last(EventName.CALL_ENDED).details["answered"] is False
+
+
+EARLY_UNHEARD = Provisionals(has_early_media=True)
+LONG = {"tone": {"hz": 440, "ms": 20_000}}
+
+
+def early_to_silent_caller(**fields: Any) -> tuple[CallRig, float]:
+    rig = CallRig(scenario(greeting=LONG), provisionals=EARLY_UNHEARD, **({"caller_audio": lambda _: None} | fields))
+    rig.begin()
+    rig.run_until(lambda: len(rig.signalling.words()) == 2)
+    return rig, rig.now
+
+
+def test_early_audio_to_an_address_that_only_sdp_has_named_ends_after_3_s_and_the_answer_adds_none() -> None:
+    rig, began = early_to_silent_caller()
+    rig.run(12.0)
+    assert rig.sent
+    assert rig.sent[-1].at - began <= UNPROVEN_MEDIA_S + 0.021
+    assert rig.call.state is CallState.ANSWERING, "its ACK would be proof, so it is asked for"
+    rig.inbound.confirmed(None, rig.now)
+    rig.run(1.0)
+    assert rig.now - rig.sent[-1].at <= 0.021, "the greeting goes on where it stopped"
+
+
+def test_a_prack_proves_the_caller_before_the_answer() -> None:
+    rig, _ = early_to_silent_caller()
+    rig.run(0.5)
+    rig.call.heard_from(rig.now)
+    rig.run(6.0)
+    assert rig.call.state is CallState.RINGING
+    assert rig.now - rig.sent[-1].at <= 0.021
+
+
+def test_audio_from_the_caller_proves_it_before_the_answer() -> None:
+    rig, _ = early_to_silent_caller(caller_audio=lambda _: b"\xff" * 160)
+    rig.run(6.0)
+    assert rig.call.state is CallState.RINGING
+    assert rig.now - rig.sent[-1].at <= 0.021

@@ -132,6 +132,26 @@ def test_a_200_without_sdp_after_a_183_that_brought_it_is_an_answer() -> None:
     assert rig.sent[0].payload != SILENCE
 
 
+def test_a_200_without_sdp_takes_that_of_the_fork_which_answered() -> None:
+    rig = outbound()
+    rig.begin()
+    dial(rig)
+    rig.outbound.progressed(183, "Session Progress", ANSWER, rig.now, "desk")
+    rig.outbound.progressed(183, "Session Progress", ANSWER.replace(b"audio 30000", b"audio 40000"), rig.now, "mobile")
+    rig.outbound.answered(b"", rig.now, "desk")
+    assert rig.stream.config.remote == ("192.0.2.7", 30000)
+
+
+def test_a_200_without_sdp_from_a_fork_that_described_none_is_no_answer() -> None:
+    rig = outbound()
+    rig.begin()
+    dial(rig)
+    rig.outbound.progressed(183, "Session Progress", ANSWER, rig.now, "desk")
+    rig.outbound.answered(b"", rig.now, "mobile")
+    assert ended(rig) is EndReason.ERROR
+    assert rig.last(EventName.CALL_ENDED).details["sip_cause"] == "unusable_answer"
+
+
 def test_an_answer_in_the_other_law_is_spoken_and_heard_in_it() -> None:
     rig = ringing(outbound())
     alaw = ANSWER.replace(b"RTP/AVP 0 101", b"RTP/AVP 8 101")
