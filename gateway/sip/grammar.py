@@ -188,7 +188,12 @@ def unquote_string(text: str) -> str:
     if len(text) < 2 or text[0] != '"' or text[-1] != '"':
         return text
     content = text[1:-1]
-    return _ESCAPED_CHARACTER.sub(r"\1", content) if "\\" in content else content
+    if "\\" not in content:
+        return content
+    if content.endswith("\\"):
+        return _ESCAPED_CHARACTER.sub(r"\1", content)
+    # Pair by pair from the left, as a pattern would find them, and many times as fast: a name may be all escapes.
+    return "\\".join(piece.replace("\\", "") for piece in content.split("\\\\"))
 
 
 def quote_string(text: str) -> str:

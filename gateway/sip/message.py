@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.base.errors import LocalProtocolError
 from gateway.sip.address import Address
@@ -57,6 +57,8 @@ class Request(MessageViews):
     headers: Headers
     body: bytes = b""
     version: str = VERSION
+    octets: int = field(default=0, compare=False, repr=False)
+    """Of the message as it came; 0 of one that did not come from the wire."""
 
     @property
     def request_uri(self) -> Uri:
@@ -108,6 +110,7 @@ def parse_message(data: bytes) -> Request | Response:
         response.body = _cut_body(headers, body)
         return response
     request = _parse_request_line(start_line, headers)
+    request.octets = len(data)
     try:
         if fault:
             raise SipParseError(fault, status=513 if is_too_long else 400)

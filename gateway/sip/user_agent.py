@@ -43,6 +43,16 @@ HeaderList = Iterable[tuple[str, str]]
 _STATUS_LINE = b"SIP/2.0 "
 """How a response begins."""
 
+_READ_AT_ONCE = 4096
+"""Octets of a message that count as one: longer ones take more of what a source may send in a second."""
+
+MOST_ANSWERED = 3
+"""Over UDP, where sources are forged, who has proved nothing draws no answer longer than so many times his request (as
+RFC 9000 §8.1 has it for QUIC). Requests of real equipment are about as long as their answers."""
+
+AMPLIFICATION = "amplification"
+"""The rule by which a short request gets no long answer."""
+
 _ANOTHERS_CALL = refuse(403, "anothers_call")
 _NO_CONTACT = refuse(400, "no_contact", reason="Missing Contact header field")
 _MERGED = refuse(482, "merged_request", reason="Merged Request")
@@ -60,7 +70,8 @@ class UserAgentConfig:
     """
     hears: Callable[[Flow, float], str | None] = lambda flow, now: None
     """Asked first, by address alone, before a byte is parsed: the rule by which this source gets silence, or None.
-    The float is now; asked once for each message, and once for each connection as it is accepted.
+    The float is now; asked once for every 4 kB of a message, which is what it may cost to read, and once for each
+    connection as it is accepted.
 
     Whoever we place calls to must be heard: the requests of a peer come in by the same door.
     """
@@ -135,7 +146,8 @@ class UserAgent(CallCommands):
 
     def receive_message(self, data: bytes, flow: Flow, now: float) -> None:
         """One datagram, or one message of a stream, that came on ``flow``."""
-        if not (data.startswith(_STATUS_LINE) and self._table.awaits_response_from(flow)) and not self.hears(flow, now):
+        is_awaited = data.startswith(_STATUS_LINE) and self._table.awaits_response_from(flow)
+        if not is_awaited and not all(self.hears(flow, now) for _ in range(0, len(data) + 1, _READ_AT_ONCE)):
             return
         try:
             message = parse_message(data)
@@ -501,10 +513,9 @@ class UserAgent(CallCommands):
             case Silence(rule=rule):
                 self._silence(request.method, flow, rule)
             case Refuse(status=status, reason=reason, rule=rule, headers=headers):
-                self._refuse(request, flow, Refusal(status, reason, rule, headers))
+                self._turn_away(request, flow, Refusal(status, reason, rule, headers))
             case Challenge(headers=headers):
-                if self._answer(request, flow, Refusal(401, "Unauthorized", "challenged", headers)):
-                    self.stats.requests_challenged += 1
+                self._turn_away(request, flow, Refusal(401, "Unauthorized", "challenged", headers))
             case Allow():
                 return admission
         return None
@@ -517,8 +528,21 @@ class UserAgent(CallCommands):
         if self._answer(request, flow, refusal):
             self._context.note_refusal(request, flow, refusal)
 
-    def _answer(self, request: Request, flow: Flow, refusal: Refusal) -> bool:
-        """Answer without keeping state (RFC 3261 §8.2.7): a repeated request is refused anew, with the same tag."""
+    def _turn_away(self, request: Request, flow: Flow, refusal: Refusal) -> None:
+        """Answer what the door has not let in, unless its source could be forged to have a victim flooded."""
+        most = None if flow.is_reliable or not request.octets else MOST_ANSWERED * request.octets
+        if not self._answer(request, flow, refusal, most):
+            return
+        if refusal.status == 401:
+            self.stats.requests_challenged += 1
+        else:
+            self._context.note_refusal(request, flow, refusal)
+
+    def _answer(self, request: Request, flow: Flow, refusal: Refusal, most: int | None = None) -> bool:
+        """Answer without keeping state (RFC 3261 §8.2.7): a repeated request is refused anew, with the same tag.
+
+        ``most``: octets that the answer may have.
+        """
         if request.method == "ACK":
             return False
         try:
@@ -533,7 +557,11 @@ class UserAgent(CallCommands):
         except RemoteProtocolError:
             self.stats.unreadable_messages += 1
             return False
-        self._wire.send(flow, response.to_bytes())
+        data = response.to_bytes()
+        if most is not None and len(data) > most:
+            self._silence(request.method, flow, AMPLIFICATION)
+            return False
+        self._wire.send(flow, data)
         return True
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -179,3 +181,8 @@ def test_an_error_says_which_status_answers_it() -> None:
     assert SipParseError("x").status == 400
     assert SipParseError("x", status=513).status == 513
     assert SipParseError("x").request is None
+
+
+@given(st.text(alphabet='\\"ab\n', max_size=12))
+def test_escapes_of_a_quoted_string_are_undone_pair_by_pair(content: str) -> None:
+    assert unquote_string(f'"{content}"') == re.sub(r"\\(.)", r"\1", content, flags=re.DOTALL)
