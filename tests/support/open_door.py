@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.base.ids import IdSource
-from gateway.call.door import Door
+from gateway.call.door.door import Door
 from gateway.observability.node_events import NodeEvents
 from gateway.settings.schema import Settings
 from gateway.sip.events import Event
