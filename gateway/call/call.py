@@ -65,7 +65,7 @@ class Call(CallCore):
             self._signalling.answer_offer(self.sip_call, self._line.offer())
             return
         try:
-            answer = self._line.answer(offer, now, early=fork if self._waits_for_answer else None)
+            answer = self._take_offer(offer, now, fork)
         except RemoteProtocolError as error:
             self._signalling.refuse_offer(self.sip_call, error.status)
             return
@@ -73,6 +73,10 @@ class Call(CallCore):
         self._act(now)
         if not self.is_ended:
             self._signalling.answer_offer(self.sip_call, answer)
+
+    def _take_offer(self, offer: bytes, now: float, fork: str) -> bytes:
+        """The answer to it; what it says is in force from here on."""
+        return self._line.answer(offer, now, early=fork if self._waits_for_answer else None)
 
     def reoffer_confirmed(self, body: bytes | None, now: float) -> None:
         """The ACK of a re-INVITE; with a body it answers an offer of ours."""
@@ -121,7 +125,7 @@ class Call(CallCore):
         assert self.sip_call is not None
         before, self._line.is_held_by_us = self._line.is_held_by_us, is_held
         try:
-            self._signalling.reoffer(self.sip_call, self._line.offer())
+            self._signalling.reoffer(self.sip_call, self._line.offer(), renew=self._line.offer)
         except LocalProtocolError:
             self._line.is_held_by_us = before
             raise

@@ -118,6 +118,12 @@ class InboundCall(Call):
         self._answer_due = now + EARLY_LIMIT_S
         self._journal.record(EventName.CALL_RINGING, now, early_media=True)
 
+    def _take_offer(self, offer: bytes, now: float, fork: str) -> bytes:
+        answer = super()._take_offer(offer, now, fork)
+        if self.state is CallState.RINGING:
+            self._offer = offer  # an UPDATE during early media: the answer of the call must not undo it
+        return answer
+
     def _act(self, now: float) -> None:
         super()._act(now)
         if not self._is_greeting_early or self.state is not CallState.RINGING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from gateway.media.stream import RtpStream
@@ -33,7 +33,7 @@ class Signalling(Protocol):
 
     def refuse_offer(self, call: str, status: int) -> None: ...
 
-    def reoffer(self, call: str, body: bytes) -> None: ...
+    def reoffer(self, call: str, body: bytes, *, renew: Callable[[], bytes] | None = None) -> None: ...
 
     def refer(
         self, call: str, target: str, *, replaces: str | None = None, headers: HeaderList = (), limit_s: float = ...

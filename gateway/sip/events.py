@@ -150,8 +150,9 @@ class CallRinging:
 
 @dataclass(frozen=True, slots=True)
 class CallAnswered:
-    """The first 2xx to our INVITE; its ACK is on its way. ``body`` is the SDP answer, ``headers`` those of the 2xx.
+    """The first 2xx to our INVITE; its ACK is on its way. ``headers`` are those of the 2xx.
 
+    ``body`` is the SDP answer, b"" where the 2xx says nothing of the session: then a provisional answer has said it.
     ``flow`` is the one the call lives on: requests of the far end come from there.
     """
 

@@ -57,6 +57,11 @@ def _transport_param(flow: Flow, scheme: str) -> str:
     return f";transport={flow.transport}"
 
 
+def names_sips(*addresses: str) -> bool:
+    """Whether one of them is a ``sips:`` URI: as Request-URI or top Route they want such a Contact (§8.1.1.8)."""
+    return any(map(_is_sips, addresses))
+
+
 def demands_sips(invite: Request) -> bool:
     """Whether the answer to ``invite`` must name a ``sips:`` Contact (RFC 3261 §12.1.1).
 

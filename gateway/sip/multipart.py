@@ -35,8 +35,11 @@ def is_multipart(message: Request | Response) -> bool:
 
 
 def session_description(message: Request | Response) -> bytes | None:
-    """The session description that a message carries, alone or as the first such part; None when there is none."""
-    if message.body and message.content_type == SDP:
+    """The session description that a message carries, alone or as the first such part; None when there is none.
+
+    A body of which nobody says what it is counts as one: in an ACK or a response there is nobody to refuse it.
+    """
+    if message.body and message.content_type in (SDP, None):
         return message.body
     if not is_multipart(message):
         return None

@@ -80,7 +80,7 @@ class FakeSignalling:
     def refuse_offer(self, call: str, status: int) -> None:
         self.said.append(("refuse_offer", status))
 
-    def reoffer(self, call: str, body: bytes) -> None:
+    def reoffer(self, call: str, body: bytes, *, renew: Callable[[], bytes] | None = None) -> None:
         self.said.append(("reoffer", body))
 
     def refer(

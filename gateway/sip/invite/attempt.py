@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.sip.capabilities import CONTENT_TYPE, offer_of
-from gateway.sip.dialog import MAX_FORWARDS, Dialog
+from gateway.sip.dialog import Dialog
 from gateway.sip.digest import DigestClient
 from gateway.sip.flow import Flow
 from gateway.sip.invite.bye import ByeOwner, send_bye
+from gateway.sip.invite.cancel import make_cancel
 from gateway.sip.invite.context import CallContext
 from gateway.sip.invite.in_dialog import credentials_of
 from gateway.sip.invite.reliable import acknowledge_provisional
-from gateway.sip.message import Request, Response, make_request
+from gateway.sip.message import Request, Response
 from gateway.sip.transaction.invite_client import InviteClient
 from gateway.sip.transaction.table import RequestFailure
 
@@ -246,18 +247,3 @@ class _Nobody:
     def attempt_refused(self, response: Response, now: float) -> None: ...
     def attempt_failed(self, failure: RequestFailure, now: float) -> None: ...
     def attempt_withdrawn(self) -> None: ...
-
-
-def make_cancel(invite: Request, headers: tuple[tuple[str, str], ...]) -> Request:
-    """CANCEL has the INVITE's Request-URI, Call-ID, From, To, Route, CSeq number and its very Via (RFC 3261 §9.1)."""
-    fields = [
-        ("Via", invite.headers.get("Via") or ""),
-        MAX_FORWARDS,
-        *(("Route", route) for route in invite.headers.get_all("Route")),
-        ("From", invite.headers.get("From") or ""),
-        ("To", invite.headers.get("To") or ""),
-        ("Call-ID", invite.call_id),
-        ("CSeq", f"{invite.cseq.number} CANCEL"),
-        *headers,
-    ]
-    return make_request("CANCEL", invite.uri, headers=fields)

@@ -312,7 +312,7 @@ class Call:
         self.forget_dialogs()
         self.dialog = dialog
         dialog.is_negotiated = self.inviting is None or not self.inviting.awaits_answer
-        dialog.remote_session = dialog.remote_session or response.body
+        dialog.remote_session = offer_of(response) or dialog.remote_session
         self.peer.note(response)
         self.session_timer.accepted(response, now)
         self.context.dialogs[dialog.id] = self

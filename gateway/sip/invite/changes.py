@@ -13,6 +13,7 @@ from gateway.sip.capabilities import CONTENT_TYPE, offer_of, refuse
 from gateway.sip.dialog import Dialog, contact_uri
 from gateway.sip.events import CallReoffered, ReofferCancelled
 from gateway.sip.flow import Flow
+from gateway.sip.invite.glare import Renew
 from gateway.sip.invite.reinvite import Reinvite
 from gateway.sip.invite.uas import InviteUas, UasState
 from gateway.sip.invite.update import Update
@@ -134,7 +135,7 @@ class Changes:
         context = self._context
         if not context.table.has_room:
             return refuse(503, "transaction_limit", context.retry_after(10))
-        self.served = ServedOffer(request, dialog, context.table.open_server(request, flow))
+        self.served = ServedOffer(request, dialog, context.table.open_slow_server(request, flow, now))
         context.deadlines.set((self._call.id, "offer"), now + _ANSWER_WITHIN_S)
         early = dialog.remote_tag if self._call.inviting is not None and not self._call.is_talking else ""
         context.tell(CallReoffered(self._call.id, offer, early))
@@ -179,7 +180,7 @@ class Changes:
         if served.request.method == "UPDATE":
             headers = self._accept_update(served.request, served.dialog, served.server.flow, now)
         served.dialog.local_session = body
-        served.dialog.remote_session = served.request.body
+        served.dialog.remote_session = offer_of(served.request) or b""
         served.respond(200, (*headers, CONTENT_TYPE), body, now)
         self._call.provisional_acknowledged(now)
 
@@ -204,14 +205,15 @@ class Changes:
         self.served = None
         self._context.deadlines.clear((self._call.id, "offer"))
 
-    def reoffer(self, body: bytes, now: float, *, prefer_update: bool) -> None:
+    def reoffer(self, body: bytes, now: float, *, prefer_update: bool, renew: Renew | None = None) -> None:
         """Send our new offer. Before the answer only an UPDATE can carry it, and only behind a settled exchange."""
         call, dialog = self._call, self._require_dialog("reoffer")
         can_update = bool(body) and dialog.is_negotiated and call.peer.allows("UPDATE")
         if not call.is_talking and not can_update:
             raise LocalProtocolError(f"cannot reoffer: the call is {call.state.value}")
         use_update = can_update and (prefer_update or not call.is_talking)
-        self._begin(Update(call, dialog, body) if use_update else Reinvite(call, dialog, body), now)
+        change = Update if use_update else Reinvite
+        self._begin(change(call, dialog, body, renew=renew), now)
 
     def update(self, now: float) -> None:
         """Refresh the session and our Contact without touching the media: UPDATE, or the same offer again."""
@@ -234,14 +236,14 @@ class Changes:
             return False
         return True
 
-    def resort_to_reinvite(self, body: bytes, now: float) -> None:
+    def resort_to_reinvite(self, body: bytes, renew: Renew | None, now: float) -> None:
         """The peer takes no UPDATE after all."""
         dialog = self._require_dialog("reoffer")
         self.ours = None
         is_refresh = not body
         body = body or dialog.local_session
         if body and not self.is_serving:
-            self._begin(Reinvite(self._call, dialog, body, is_refresh=is_refresh), now)
+            self._begin(Reinvite(self._call, dialog, body, is_refresh=is_refresh, renew=renew), now)
         else:
             self._call.session_timer.refresh_failed(now)
 
@@ -281,13 +283,15 @@ class Changes:
             self._context.deadlines.clear((self._call.id, "glare"))
 
     def refuse_open(self, now: float) -> None:
-        """The call ends: a request that still waits for our answer gets 487."""
+        """The call ends: a request that still waits for our answer gets 487, and ours are asked no longer."""
         if self.served is not None:
             self.served.respond(487, (self._context.identity.server,), b"", now)
             self._drop_served()
+        if isinstance(self.ours, Reinvite):
+            self.ours.release(now)
 
     def close(self) -> None:
-        """The call is gone. An INVITE of ours that only ever got provisional answers would wait for ever."""
+        """The call is gone."""
         self.served = None
         if self.ours is not None:
             self.ours.abandon()

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from gateway.base.errors import LocalProtocolError
 from gateway.sip.invite.call import Call
 from gateway.sip.invite.context import CallContext
+from gateway.sip.invite.glare import Renew
 from gateway.sip.invite.refer import REFER_LIMIT_S
 
 HeaderList = Iterable[tuple[str, str]]
@@ -73,13 +74,15 @@ class CallCommands:
         """Refuse the offer of a ``CallReoffered``: the call goes on as it was."""
         self._call(call).changes.refuse_offer(status, tuple(headers), now)
 
-    def reoffer(self, call: str, body: bytes, now: float, *, prefer_update: bool = False) -> None:
+    def reoffer(
+        self, call: str, body: bytes, now: float, *, renew: Renew | None = None, prefer_update: bool = False
+    ) -> None:
         """Change the session; ``ReofferAnswered`` or ``ReofferRefused`` follows. Glare is sorted out in here.
 
         By re-INVITE, or by UPDATE where that is preferred and the peer takes it, or where the call is not answered
-        yet. An empty body asks the peer for its offer.
+        yet. An empty body asks the peer for its offer. After glare it is sent again, as ``renew`` then makes it.
         """
-        self._call(call).changes.reoffer(body, now, prefer_update=prefer_update)
+        self._call(call).changes.reoffer(body, now, prefer_update=prefer_update, renew=renew)
 
     def update(self, call: str, now: float) -> None:
         """Refresh session and Contact without touching the media; no event follows."""

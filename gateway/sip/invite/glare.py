@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gateway.sip.grammar import SipParseError, parse_number
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 
 MAX_ATTEMPTS = 6
 """A peer that answers 491 this often in a row is not in glare but unwilling."""
+
+Renew = Callable[[], bytes]
+"""Makes an offer anew. After glare the peer's change has come first as a rule: the old one would undo it, under a
+version that is used up (RFC 3264 §8)."""
 
 _LONGEST_WAIT_S = 32
 """A Retry-After beyond this is a refusal."""

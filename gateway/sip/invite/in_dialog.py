@@ -100,7 +100,7 @@ class InDialogRequest:
         """Finals only are news."""
         if response.status < 200:
             return
-        if self._answers(response):
+        if self._may_go_on and self._answers(response):
             self.send(now)
             return
         self._call.peer.note(response)
@@ -108,6 +108,11 @@ class InDialogRequest:
         is_unknown = response.status == 481 and not self._is_usage_of_its_own
         if is_unknown or (response.status == 408 and self._is_vital):
             self._call.dialog_gone(now)
+
+    @property
+    def _may_go_on(self) -> bool:
+        """Nothing of the call itself follows its BYE."""
+        return self._call.is_open or self._is_usage_of_its_own
 
     def _answers(self, response: Response) -> bool:
         if self._request is None or self._challenges == MAX_CHALLENGES:

@@ -58,7 +58,7 @@ class Referral:
 
     def _receive_final(self, status: int, reason: str, response: Response | None, now: float) -> None:
         if status >= 300:
-            if not self._has_final:
+            if not self._has_final and self._call.is_open:
                 self._finish()
                 headers = response.headers if response is not None else None
                 self._call.context.tell(ReferRefused(self._call.id, status, reason, headers))

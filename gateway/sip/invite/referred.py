@@ -76,7 +76,7 @@ class ReceivedTransfers:
         if not context.table.has_room:
             return refuse(503, "transaction_limit", context.retry_after(10))
         refer_id = str(request.cseq.number)
-        referral = ReceivedReferral(request, dialog, context.table.open_server(request, flow))
+        referral = ReceivedReferral(request, dialog, context.table.open_slow_server(request, flow, now))
         self._undecided = (refer_id, referral)
         context.deadlines.set((self._call.id, "refer"), now + _DECIDE_WITHIN_S)
         referred_by = _referred_by(request)

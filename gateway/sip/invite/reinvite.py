@@ -8,11 +8,14 @@ from gateway.base.errors import LocalProtocolError
 from gateway.sip.capabilities import CONTENT_TYPE, offer_of
 from gateway.sip.dialog import Dialog
 from gateway.sip.events import ReofferAnswered, ReofferRefused
-from gateway.sip.invite.glare import MAX_ATTEMPTS, glare_wait_s
+from gateway.sip.invite.bye import ByeOwner
+from gateway.sip.invite.cancel import make_cancel
+from gateway.sip.invite.glare import MAX_ATTEMPTS, Renew, glare_wait_s
 from gateway.sip.invite.in_dialog import credentials_of, make_in_dialog
 from gateway.sip.message import Request, Response
 from gateway.sip.reason import reason_phrase
-from gateway.sip.transaction.table import Client, RequestFailure
+from gateway.sip.transaction.invite_client import InviteClient
+from gateway.sip.transaction.table import RequestFailure
 
 if TYPE_CHECKING:
     from gateway.sip.invite.call import Call
@@ -23,13 +26,16 @@ class Reinvite:
 
     Without a body the peer makes the offer, in its 2xx, and the ACK waits for ``acknowledge``. With ``is_refresh`` the
     body is the session as it stands (RFC 4028 §7.4), and the call layer hears of it only when the peer's has changed.
+    ``renew`` makes the offer for each further try, for the session may have changed meanwhile.
     Its timers in the call's table: ``glare`` waits before the next try, ``reinvite`` bounds a try that only ever gets
     provisional answers.
     """
 
     TIMERS = ("glare", "reinvite")
 
-    def __init__(self, call: Call, dialog: Dialog, body: bytes, *, is_refresh: bool = False) -> None:
+    def __init__(
+        self, call: Call, dialog: Dialog, body: bytes, *, is_refresh: bool = False, renew: Renew | None = None
+    ) -> None:
         self.is_in_progress = False
         """An INVITE of ours is unanswered: the peer's gets 491."""
         self.awaits_ack = False
@@ -42,7 +48,9 @@ class Reinvite:
         self._attempts = 0
         self._request: Request | None = None
         self._ack: bytes | None = None
-        self._client: Client | None = None
+        self._renew = renew
+        self._client: InviteClient | None = None
+        self._is_cancelled = False
 
     @property
     def is_open_offer(self) -> bool:
@@ -59,24 +67,42 @@ class Reinvite:
         self._ack = None
         self.is_in_progress = True
         context.deadlines.set((self._call.id, "reinvite"), now + context.ring_limit_s)
-        self._client = context.table.send_request(request, self._dialog.flow, now, self)
+        self._client = context.table.send_invite(request, self._dialog.flow, now, self)
+
+    def release(self, now: float) -> None:
+        """A BYE ends the call: the INVITE still gets its final answer, and that its ACK (RFC 3261 §15.1.2)."""
+        if self._client is not None and self._client.awaits_final:
+            self._client.stop_repeating()
+            self._client.expect_final(now)
 
     def abandon(self) -> None:
-        """The dialog is over: an INVITE that only ever got provisional answers would wait for ever."""
+        """The dialog is over."""
         self.is_in_progress = self.awaits_ack = False
-        if self._client is not None and self._client.awaits_final:
-            self._client.terminate()
 
     def handle_timer(self, timer: str, now: float) -> None:
-        """``glare``: try again, unless the peer's own INVITE is open. ``reinvite``: stop asking."""
+        """``glare``: try again, unless the peer's own INVITE is open. ``reinvite``: ask no longer."""
         if timer == "reinvite":
-            if self._client is not None:
-                self._client.terminate()
-            self._refused(408, reason_phrase(408), now)
+            self._cancel(now)
         elif self._call.changes.is_serving:
             self._wait(now)
         else:
-            self.start(now)
+            self._start_again(now)
+
+    def _start_again(self, now: float) -> None:
+        if self._is_refresh:
+            self._body = self._dialog.local_session
+        elif self._renew is not None:
+            self._body = self._renew()
+        self.start(now)
+
+    def _cancel(self, now: float) -> None:
+        """Its final answer is awaited, 487 as a rule; a 200 that crosses the CANCEL counts (RFC 3261 §9.1)."""
+        if self._client is None or self._request is None or self._is_cancelled:
+            return
+        self._is_cancelled = True
+        cancel = make_cancel(self._request, (self._context.identity.user_agent,))
+        self._context.table.send_request(cancel, self._client.flow, now, ByeOwner())
+        self._client.expect_final(now)
 
     def receive_response(self, response: Response, now: float) -> None:
         """A response to the INVITE; each 2xx is acknowledged, however often it comes."""
@@ -106,7 +132,9 @@ class Reinvite:
 
     def request_failed(self, failure: RequestFailure, now: float) -> None:
         """Timeout counts as 408 and ends the dialog, a failed flow as 503 (RFC 3261 §8.1.3.1)."""
-        if failure is RequestFailure.TIMEOUT:
+        if self._is_cancelled:
+            self._refused(408, reason_phrase(408), now)
+        elif failure is RequestFailure.TIMEOUT:
             self._finish()
             self._call.dialog_gone(now)
         else:
@@ -129,7 +157,7 @@ class Reinvite:
             self.is_in_progress = False
             self.awaits_ack = True
             self._context.deadlines.clear((self._call.id, "reinvite"))
-            self._context.tell(ReofferAnswered(self._call.id, response.body))
+            self._context.tell(ReofferAnswered(self._call.id, offer_of(response) or b""))
             return
         self._send_ack()
         if self._finish():
@@ -142,7 +170,7 @@ class Reinvite:
             self._dialog.local_session = self._body
         self._dialog.remote_session = answer or self._dialog.remote_session
         if is_news:
-            self._context.tell(ReofferAnswered(self._call.id, response.body))
+            self._context.tell(ReofferAnswered(self._call.id, answer))
 
     def acknowledge(self, body: bytes) -> None:
         """The ACK with our answer to the offer that the 2xx made."""

@@ -173,9 +173,10 @@ def acknowledge_provisional(call: Call, dialog: Dialog, response: Response, now:
     if dialog.remote_rseq is not None and rseq != dialog.remote_rseq + 1:
         return False
     dialog.remote_rseq = rseq
-    if offer_of(response) is not None:
+    answer = offer_of(response)
+    if answer is not None:
         dialog.is_negotiated = True
-        dialog.remote_session = response.body
+        dialog.remote_session = answer
     InDialogRequest(
         call, dialog, "PRACK", headers=(("RAck", f"{rseq} {response.cseq.number} INVITE"),), is_usage_of_its_own=True
     ).send(now)

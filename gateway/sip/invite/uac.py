@@ -23,6 +23,7 @@ from gateway.sip.events import (
 )
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError, parse_number
+from gateway.sip.identity import names_sips
 from gateway.sip.invite.attempt import InviteAttempt
 from gateway.sip.invite.context import CallContext
 from gateway.sip.invite.invitation import Invitation, Target
@@ -139,6 +140,7 @@ class InviteUac:
     def _make_invite(self, flow: Flow) -> Request:
         context = self._context
         uri, routes = request_path(self._uri, self._route)
+        is_sips = names_sips(self._uri, *routes[:1])
         fields = [
             ("Via", context.identity.via(flow, context.ids.branch())),
             MAX_FORWARDS,
@@ -147,7 +149,7 @@ class InviteUac:
             ("To", self._to),
             ("Call-ID", self.call_id),
             ("CSeq", f"{self._cseq} INVITE"),
-            ("Contact", context.identity.contact(flow, user=self.contact_user, is_sips=self._uri.startswith("sips:"))),
+            ("Contact", context.identity.contact(flow, user=self.contact_user, is_sips=is_sips)),
             context.capabilities.allow,
             *self._abilities(),
             context.identity.user_agent,
@@ -214,7 +216,8 @@ class InviteUac:
             self._context.deadlines.clear((self._call.id, timer))
         self._note_accepted(response)
         self._call.established(dialog, response, now)
-        self._context.tell(CallAnswered(self._call.id, response.body, response.headers, dialog.flow, dialog.remote_tag))
+        body = offer_of(response) or b""
+        self._context.tell(CallAnswered(self._call.id, body, response.headers, dialog.flow, dialog.remote_tag))
 
     def attempt_refused(self, response: Response, now: float) -> None:
         """Another hop, another target, or the end."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gateway.sip.capabilities import offer_of
 from gateway.sip.dialog import Dialog
 from gateway.sip.events import ReofferAnswered, ReofferRefused
-from gateway.sip.invite.glare import MAX_ATTEMPTS, glare_wait_s, retry_after_s
+from gateway.sip.invite.glare import MAX_ATTEMPTS, Renew, glare_wait_s, retry_after_s
 from gateway.sip.invite.in_dialog import InDialogRequest
 from gateway.sip.message import Response
 
@@ -23,12 +23,13 @@ class Update:
 
     TIMERS = ("glare",)
 
-    def __init__(self, call: Call, dialog: Dialog, body: bytes) -> None:
+    def __init__(self, call: Call, dialog: Dialog, body: bytes, *, renew: Renew | None = None) -> None:
         self.is_in_progress = False
         """A request is unanswered."""
         self.body = body
         self._call = call
         self._dialog = dialog
+        self._renew = renew
         self._attempts = 0
 
     @property
@@ -64,11 +65,13 @@ class Update:
         if self._call.changes.is_serving:
             self._wait(glare_wait_s(self._call), now)
         else:
+            if self._renew is not None:
+                self.body = self._renew()
             self.start(now)
 
     def _receive_final(self, status: int, reason: str, response: Response | None, now: float) -> None:
         self.is_in_progress = False
-        if self._call.changes.ours is not self:
+        if self._call.changes.ours is not self or not self._call.is_open:
             return
         if status < 300 and response is not None:
             self._accepted(response, now)
@@ -76,7 +79,7 @@ class Update:
             return
         elif status in (405, 501) and self._call.is_talking:
             self._call.peer.refused("UPDATE")
-            self._call.changes.resort_to_reinvite(self.body, now)
+            self._call.changes.resort_to_reinvite(self.body, self._renew, now)
         else:
             self._refused(status, reason, now)
 
@@ -101,8 +104,9 @@ class Update:
         self._dialog.try_refresh_target(response)
         call.session_timer.accepted(response, now)
         if self.body:
-            self._dialog.local_session = self.body
-            call.context.tell(ReofferAnswered(call.id, offer_of(response) or b""))
+            answer = offer_of(response) or b""
+            self._dialog.local_session, self._dialog.remote_session = self.body, answer
+            call.context.tell(ReofferAnswered(call.id, answer))
 
     def _refused(self, status: int, reason: str, now: float) -> None:
         call = self._call

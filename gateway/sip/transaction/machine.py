@@ -28,6 +28,14 @@ class TimerValues:
         """64*T1: timers B, D, F, H, J, L and M, and how long a 2xx is repeated."""
         return 64 * self.t1
 
+    @property
+    def slow_after_s(self) -> float:
+        """When timer E of a client, doubling from T1, has come to T2: 3.5 s (RFC 4320 §4.1)."""
+        interval_s, at_s = self.t1, 0.0
+        while interval_s < self.t2:
+            at_s, interval_s = at_s + interval_s, 2 * interval_s
+        return at_s
+
 
 @dataclass(slots=True)
 class TransactionContext:

@@ -1,11 +1,11 @@
-"""Non-INVITE server transaction: RFC 3261 §17.2.2."""
+"""Non-INVITE server transaction: RFC 3261 §17.2.2, with the 100 Trying of RFC 4320 §4.1."""
 
 from __future__ import annotations
 
 import enum
 
 from gateway.sip.flow import Flow
-from gateway.sip.message import Request, Response
+from gateway.sip.message import Request, Response, make_response
 from gateway.sip.transaction.machine import Machine, TransactionContext, TransactionKey
 
 
@@ -19,15 +19,27 @@ class NonInviteServerState(enum.Enum):
 
 
 class NonInviteServer(Machine):
-    """Answers a repeated request (BYE, CANCEL, OPTIONS) with the response it already had."""
+    """Answers a repeated request (BYE, CANCEL, OPTIONS) with the response it already had.
 
-    LETTERS = "J"
+    Two timers are those of the client, seen from here: ``E``, which now repeats the request seldom, and ``F``, by which
+    it has given up.
+    """
+
+    LETTERS = "EFJ"
 
     def __init__(self, key: TransactionKey, request: Request, flow: Flow, context: TransactionContext) -> None:
         super().__init__(key, flow, context)
         self.request = request
         self.state = NonInviteServerState.TRYING
         self._response_bytes = b""
+
+    def start(self, now: float) -> None:
+        """The answer takes a while: 100 is sent once timer E is T2, and no provisional before.
+
+        A client that has had no answer by timer F needs none any more.
+        """
+        self._arm("E", now, self._timers.slow_after_s)
+        self._arm("F", now, self._timers.give_up_s)
 
     def receive_request(self) -> None:
         """A repeated request: silently dropped while there is no response to repeat."""
@@ -48,8 +60,11 @@ class NonInviteServer(Machine):
             self._linger("J", now, 0 if self.flow.is_reliable else self._timers.give_up_s)
 
     def handle_timer(self, letter: str, now: float) -> bool:
-        """Always False: timer J ends the machine and nobody needs to know."""
-        self.terminate()
+        """Always False: timers F and J end the machine and nobody needs to know."""
+        if letter == "E":
+            self.send_response(make_response(self.request, 100), now)
+        else:
+            self.terminate()
         return False
 
     def terminate(self) -> None:

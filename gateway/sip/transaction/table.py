@@ -107,9 +107,15 @@ class TransactionTable:
         return server
 
     def open_server(self, request: Request, flow: Flow) -> NonInviteServer:
-        """A new request other than INVITE and ACK."""
+        """A new request other than INVITE and ACK, which is answered at once."""
         server = NonInviteServer(server_key(request, request.method), request, flow, self._context)
         self._add_server(server)
+        return server
+
+    def open_slow_server(self, request: Request, flow: Flow, now: float) -> NonInviteServer:
+        """The same for one whose answer somebody has to think about."""
+        server = self.open_server(request, flow)
+        server.start(now)
         return server
 
     def _add_server(self, server: Server) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from gateway.sip.invite.refer import REFER_LIMIT_S
 from gateway.sip.user_agent import UserAgent
@@ -59,9 +59,11 @@ class EndpointCommands(ABC):
         self.user_agent.refuse_offer(call, status, time.monotonic(), headers)
         self.drive()
 
-    def reoffer(self, call: str, body: bytes, *, prefer_update: bool = False) -> None:
+    def reoffer(
+        self, call: str, body: bytes, *, renew: Callable[[], bytes] | None = None, prefer_update: bool = False
+    ) -> None:
         """Change the session."""
-        self.user_agent.reoffer(call, body, time.monotonic(), prefer_update=prefer_update)
+        self.user_agent.reoffer(call, body, time.monotonic(), prefer_update=prefer_update, renew=renew)
         self.drive()
 
     def update(self, call: str) -> None:

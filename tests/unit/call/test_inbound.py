@@ -189,3 +189,16 @@ def test_audio_from_the_caller_proves_it_before_the_answer() -> None:
     rig.run(6.0)
     assert rig.call.state is CallState.RINGING
     assert rig.now - rig.sent[-1].at <= 0.021
+
+
+def test_what_the_caller_wants_during_early_media_still_holds_after_the_answer() -> None:
+    rig = CallRig(scenario(), provisionals=Provisionals(has_early_media=True))
+    rig.begin()
+    rig.run_until(lambda: len(rig.signalling.words()) == 2)
+    rig.call.reoffered(OFFER.replace(b"m=audio 30000", b"m=audio 30002"), rig.now)
+    said, early = rig.signalling.said[-1]
+    assert said == "answer_offer"
+    assert rig.stream.config.remote == ("192.0.2.7", 30002)
+    rig.run_until(lambda: "answer" in rig.signalling.words(), 3)
+    assert rig.stream.config.remote == ("192.0.2.7", 30002)
+    assert rig.signalling.said[-1] == ("answer", early)

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sip.events import CallOffered
+from gateway.sip.events import CallAnswered, CallConfirmed, CallOffered, ReofferAnswered
+from gateway.sip.message import Response
 from gateway.sip.multipart import MAX_PARTS, body_parts, session_description
-from tests.support.sip_peer import OFFER, UserAgentBench, request, statuses
+from tests.support.calls import offered
+from tests.support.sip_peer import OFFER, UserAgentBench, ack_for, invitation, request, respond, statuses
 
 ISUP = (
     b"Content-Type: application/ISUP;version=itu-t92+\r\n"
@@ -105,3 +107,31 @@ def test_no_body_raises(content: bytes, tail: str) -> None:
     body_parts(made)
     made.headers.set("Content-Type", "multipart/mixed;boundary=edge")
     body_parts(made)
+
+
+@pytest.mark.parametrize("first", [OFFER, b""])
+def test_an_answer_of_several_parts_to_our_invite_and_to_our_reinvite_is_read(first: bytes) -> None:
+    bench = UserAgentBench()
+    call = bench.ua.invite(invitation(body=first), bench.now)
+    (sent,) = bench.drain()
+    headers = [("Contact", "<sip:bob@203.0.113.9>"), ("Content-Type", "multipart/mixed;boundary=edge")]
+    content = body(ISUP % b"optional", sdp())
+    bench.feed(respond(sent, 200, to_tag="b", headers=headers, body=content))  # type: ignore[arg-type]
+    assert bench.take_events() == [CallAnswered(call, OFFER)]
+    if not first:
+        bench.ua.answer_offer(call, OFFER, bench.now)
+        bench.drain()
+    bench.ua.reoffer(call, OFFER, bench.now)
+    (sent,) = bench.drain()
+    bench.feed(respond(sent, 200, headers=headers, body=content))  # type: ignore[arg-type]
+    assert bench.take_events() == [ReofferAnswered(call, OFFER)]
+
+
+def test_a_body_of_no_type_is_a_session_where_nobody_could_be_told_that_it_is_not() -> None:
+    talk = offered(body=b"")
+    talk.bench.ua.answer(talk.call, OFFER, talk.bench.now)
+    (ok,) = talk.bench.drain()
+    assert isinstance(ok, Response)
+    talk.bench.feed(ack_for(talk.invite, ok, body=OFFER, content_type=None))
+    assert talk.bench.take_events() == [CallConfirmed(talk.call, OFFER)]
+    assert statuses(UserAgentBench().feed(request("INVITE", body=OFFER, content_type=None))) == [415]

@@ -1,23 +1,11 @@
-"""One INVITE by itself: its CANCEL, and what becomes of it when another hop is asked instead."""
+"""One INVITE by itself: what becomes of it when another hop is asked instead."""
 
 from __future__ import annotations
 
-from gateway.sip.invite.attempt import make_cancel
 from gateway.sip.message import Request
-from tests.support.sip_peer import UDP, UserAgentBench, invitation, invite, respond, statuses
+from tests.support.sip_peer import UDP, UserAgentBench, invitation, respond, statuses
 
 SECOND = UDP.__class__("udp", UDP.local, ("198.51.100.8", 5060))
-
-
-def test_a_cancel_names_its_invite_exactly() -> None:
-    sent = invite(headers=[("Route", "<sip:a;lr>"), ("Route", "<sip:b;lr>")])
-    cancel = make_cancel(sent, (("Reason", "SIP;cause=200"),))
-    for name in ("Via", "From", "To", "Call-ID"):
-        assert cancel.headers.get_all(name) == sent.headers.get_all(name)
-    assert cancel.uri == sent.uri
-    assert cancel.headers.get_all("Route") == ["<sip:a;lr>", "<sip:b;lr>"]
-    assert cancel.cseq == (sent.cseq.number, "CANCEL")
-    assert cancel.headers.get("Require") is None
 
 
 def abandoned() -> tuple[UserAgentBench, Request]:

@@ -193,3 +193,19 @@ def test_without_credentials_a_challenge_is_a_refusal() -> None:
     talk.bench.ua.hang_up(talk.call, talk.bench.now)
     assert talk.reply(talk.sent(), 407, headers=[challenge("n1")]) == []
     assert talk.bench.ua.calls == 0
+
+
+@pytest.mark.parametrize("command", ["info", "refer"])
+def test_nothing_is_tried_again_behind_our_bye_and_nothing_is_told(command: str) -> None:
+    talk = challenged_call()
+    ua, now = talk.bench.ua, talk.bench.now
+    if command == "info":
+        ua.info(talk.call, "application/dtmf", b"1", now)
+    else:
+        ua.refer(talk.call, "sip:carol@example.net", now)
+    first = talk.sent()
+    ua.hang_up(talk.call, now)
+    talk.reply(talk.sent(), 100)
+    talk.events()
+    assert talk.reply(first, 407, headers=[challenge("n1")]) == []
+    assert talk.events() == []

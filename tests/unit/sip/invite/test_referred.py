@@ -67,8 +67,8 @@ def test_refused() -> None:
 
 def test_nobody_decides_it_is_declined() -> None:
     talk, _ = asked()
-    ((at, declined),) = talk.bench.advance(20)
-    assert (at, statuses([declined])) == (15, [603])
+    (_, trying), (at, declined) = talk.bench.advance(20)
+    assert (at, statuses([trying, declined])) == (15, [100, 603])
 
 
 def test_a_sender_that_wants_no_notify_gets_none() -> None:

@@ -15,6 +15,7 @@ from gateway.sip.events import (
     ReofferRefused,
 )
 from gateway.sip.message import Request, Response
+from tests.support.calls import ALL_METHODS, Talk, assert_nothing_is_left, inbound, outbound
 from tests.support.sip_peer import ANSWER, OFFER, UDP, UserAgentBench, ack_for, invitation, invite, respond, statuses
 
 SDP = ("Content-Type", "application/sdp")
@@ -166,12 +167,97 @@ def test_provisional_answers_alone_do_not_keep_it_open_for_ever() -> None:
     bench, call, _ = inbound_call()
     sent = reoffer(bench, call)
     bench.feed(respond(sent, 180))
-    bench.advance(180.1)
-    assert bench.take_events() == [ReofferRefused(call, 408, "Request Timeout")]
+    (at, cancel), *_ = bench.advance(180.1)
+    assert (at, cancel.headers.get("Via"), cancel.headers.get("CSeq")) == (
+        180,
+        sent.headers.get("Via"),
+        f"{sent.cseq.number} CANCEL",
+    )
+    assert bench.take_events() == []
+    assert statuses(bench.feed(respond(sent, 487))) == ["ACK"]
+    assert bench.take_events() == [ReofferRefused(call, 487, "Request Terminated")]
     bench.feed(respond(reoffer(bench, call), 488))
     bench.ua.hang_up(call, bench.now)
     bench.advance(100)
     assert bench.counts() == (0, 0, 0)
+
+
+def test_a_cancelled_one_that_is_answered_all_the_same_is_in_force() -> None:
+    bench, call, _ = inbound_call()
+    sent = reoffer(bench, call)
+    bench.feed(respond(sent, 180))
+    bench.advance(180.1)
+    assert statuses(bench.feed(respond(sent, 200, headers=[SDP], body=ANSWER))) == ["ACK"]
+    assert bench.take_events() == [ReofferAnswered(call, ANSWER)]
+
+
+def test_a_cancelled_one_that_is_never_answered_is_given_up_and_the_call_goes_on() -> None:
+    bench, call, _ = inbound_call()
+    bench.feed(respond(reoffer(bench, call), 180))
+    bench.advance(180 + 32.1)
+    assert bench.take_events() == [ReofferRefused(call, 408, "Request Timeout")]
+    assert bench.ua.calls == 1
+
+
+@pytest.mark.parametrize("who", ["we", "they"])
+@pytest.mark.parametrize("status", [487, 200])
+def test_an_answer_behind_the_bye_is_acknowledged_all_the_same(who: str, status: int) -> None:
+    talk = outbound()
+    talk.bench.ua.reoffer(talk.call, OFFER, talk.bench.now)
+    sent = talk.sent()
+    talk.reply(sent, 100)
+    if who == "we":
+        talk.bench.ua.hang_up(talk.call, talk.bench.now)
+        talk.reply(talk.sent(), 200)
+    else:
+        assert statuses(talk.ask("BYE")) == [200]
+    talk.events()
+    assert talk.bench.ua.calls == 0
+    assert statuses(talk.reply(sent, status)) == ["ACK"]
+    assert talk.events() == []
+    assert_nothing_is_left(talk.bench)
+
+
+def test_behind_a_bye_it_is_not_repeated() -> None:
+    talk = outbound()
+    talk.bench.ua.reoffer(talk.call, OFFER, talk.bench.now)
+    talk.sent()
+    talk.ask("BYE")
+    assert talk.bench.advance(40) == []
+    assert_nothing_is_left(talk.bench)
+
+
+HOLD = OFFER.replace(b"- 1 1", b"- 1 2") + b"a=sendonly\r\n"
+HELD = ANSWER.replace(b"- 2 1", b"- 2 2") + b"a=recvonly\r\n"
+NEWER = ANSWER.replace(b"- 2 1", b"- 2 3")
+
+
+def held_meanwhile(talk: Talk) -> None:
+    """The peer puts us on hold."""
+    talk.ask("INVITE", body=HOLD)
+    talk.bench.ua.answer_offer(talk.call, HELD, talk.bench.now)
+    talk.bench.drain()
+    talk.acknowledge()
+
+
+@pytest.mark.parametrize("by_update", [False, True])
+def test_an_offer_that_waits_after_glare_is_made_anew_from_what_has_come_first(by_update: bool) -> None:
+    talk = outbound(headers=[ALL_METHODS])
+    talk.bench.ua.reoffer(talk.call, OFFER, talk.bench.now, renew=lambda: NEWER, prefer_update=by_update)
+    talk.reply(talk.sent(), 491)
+    held_meanwhile(talk)
+    ((_, again),) = talk.bench.advance(4.1)[:1]
+    assert (again.body, statuses([again])) == (NEWER, ["UPDATE" if by_update else "INVITE"])
+
+
+def test_a_refresh_that_waits_after_glare_repeats_the_session_as_it_then_stands() -> None:
+    talk = inbound(headers=[("Supported", "timer"), ("Session-Expires", "90;refresher=uas")])
+    ((_, refresh),) = talk.bench.advance(45.1)
+    assert refresh.body == ANSWER
+    talk.reply(refresh, 491)  # type: ignore[arg-type]
+    held_meanwhile(talk)
+    ((_, again),) = talk.bench.advance(2.1)[:1]
+    assert again.body == HELD
 
 
 def test_one_invite_at_a_time() -> None:

@@ -336,3 +336,11 @@ def test_an_answer_does_not_wait_for_what_was_never_sent() -> None:
     assert isinstance(answer, Response)
     talk.bench.feed(ack_for(talk.invite, answer))
     assert talk.bench.advance(40) == []
+
+
+def test_a_200_that_says_something_else_than_its_183_is_believed() -> None:
+    bench, call, sent = placed()
+    bench.feed(respond(sent, 183, to_tag="a", headers=[CONTACT, REQUIRED, SDP, ("RSeq", "1")], body=ANSWER))
+    other = ANSWER.replace(b"5000", b"6000")
+    bench.feed(respond(sent, 200, to_tag="a", headers=[CONTACT, SDP], body=other))
+    assert bench.take_events()[-1] == CallAnswered(call, other)

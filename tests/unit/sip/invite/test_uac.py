@@ -868,3 +868,11 @@ def test_odd_characters_in_a_challenge_raise_nothing(where: str, odd: str) -> No
     raw = raw.replace(b"CHALLENGE", f'Digest {text}, qop="auth"'.encode("utf-8", "surrogateescape"))
     sent_by_us = statuses(bench.feed(raw))
     assert sent_by_us == ([] if "\0" in odd else ["ACK", "INVITE"])
+
+
+def test_a_top_route_of_sips_wants_a_contact_of_sips() -> None:
+    tls = Flow("tls", ("192.0.2.1", 5061), ("198.51.100.7", 5061), connection=3)
+    _, sent, _ = placed(tls, route=("<sips:proxy.example.net;lr>",))
+    assert (sent.headers.get("Contact") or "").startswith("<sips:")
+    _, sent, _ = placed(tls, route=("<sip:proxy.example.net;lr>", "<sips:behind.example.net;lr>"))
+    assert (sent.headers.get("Contact") or "").startswith("<sip:")

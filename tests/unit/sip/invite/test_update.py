@@ -7,8 +7,18 @@ import pytest
 from gateway.base.errors import LocalProtocolError
 from gateway.sip.events import CallEnded, CallReoffered, EndCause, ReofferAnswered, ReofferCancelled, ReofferRefused
 from gateway.sip.message import Request, Response
-from tests.support.calls import ALL_METHODS, ANSWER, OFFER, SDP, assert_nothing_is_left, inbound, offered, outbound
-from tests.support.sip_peer import UDP, statuses
+from tests.support.calls import (
+    ALL_METHODS,
+    ANSWER,
+    OFFER,
+    PEER_CONTACT,
+    SDP,
+    assert_nothing_is_left,
+    inbound,
+    offered,
+    outbound,
+)
+from tests.support.sip_peer import UDP, UserAgentBench, invitation, request, respond, statuses
 
 CONTACT = ("Contact", "<sip:moved@198.51.100.8:5070>")
 ELSEWHERE = OFFER.replace(b"4000", b"4800")
@@ -62,8 +72,8 @@ def test_an_offer_that_nobody_answers_is_refused_in_time() -> None:
     talk = inbound()
     talk.ask("UPDATE", body=ELSEWHERE)
     talk.events()
-    ((at, refused),) = talk.bench.advance(20)
-    assert (at, statuses([refused])) == (15, [488])
+    (early, trying), (at, refused) = talk.bench.advance(20)
+    assert (early, at, statuses([trying, refused])) == (3.5, 15, [100, 488])
     assert talk.events() == [ReofferCancelled(talk.call)]
 
 
@@ -222,3 +232,31 @@ def test_one_change_at_a_time() -> None:
     ):
         with pytest.raises(LocalProtocolError):
             command()
+
+
+def test_an_answer_that_comes_behind_our_bye_is_told_to_nobody() -> None:
+    for status in (200, 491, 488):
+        talk = outbound(headers=[ALL_METHODS])
+        talk.bench.ua.reoffer(talk.call, OFFER, talk.bench.now, prefer_update=True)
+        sent = talk.sent()
+        talk.bench.ua.hang_up(talk.call, talk.bench.now)
+        talk.reply(talk.sent(), 100)
+        talk.events()
+        talk.reply(sent, status, headers=[SDP], body=ANSWER)
+        assert talk.events() == []
+        assert {message.method for _, message in talk.bench.advance(400) if isinstance(message, Request)} == {"BYE"}
+        assert_nothing_is_left(talk.bench)
+
+
+def test_one_that_waits_while_the_invite_is_refused_leaves_nothing() -> None:
+    bench = UserAgentBench()
+    bench.ua.invite(invitation(), bench.now)
+    (sent,) = bench.drain()
+    assert isinstance(sent, Request)
+    early = [PEER_CONTACT, SDP, ("Require", "100rel"), ("RSeq", "1")]
+    (prack,) = bench.feed(respond(sent, 183, to_tag="callee", headers=early, body=ANSWER))
+    bench.feed(respond(prack, 200))  # type: ignore[arg-type]
+    bench.feed(request("UPDATE", from_tag="callee", to_tag=sent.from_.tag, call_id=sent.call_id, body=OFFER, cseq=5))
+    assert isinstance(bench.take_events()[-1], CallReoffered)
+    bench.feed(respond(sent, 486, to_tag="callee"))
+    assert_nothing_is_left(bench)

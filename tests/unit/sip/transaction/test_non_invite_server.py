@@ -47,3 +47,32 @@ def test_timer_j_is_zero_over_tcp() -> None:
     answer(machine, 200, 0)
     assert machine.is_terminated
     assert len(bench.context.deadlines) == 0
+
+
+def test_an_answer_that_takes_a_while_is_preceded_by_100_and_by_no_other_provisional() -> None:
+    for flow in (UDP, TCP):
+        machine, bench = start(flow)
+        machine.start(0)
+        ((at, trying),) = bench.advance(machine, 0, 20)
+        assert (at, statuses([trying])) == (3.5, [100]), "RFC 4320 §4.1: when timer E has come to T2"
+        machine.receive_request()
+        assert statuses(bench.sent()) == [100]
+        answer(machine, 200, 20)
+        assert statuses(bench.sent()) == [200]
+
+
+def test_an_answer_in_time_needs_no_100() -> None:
+    machine, bench = start()
+    machine.start(0)
+    answer(machine, 200, 1)
+    bench.sent()
+    assert bench.advance(machine, 0, 33) == []
+    assert machine.is_terminated
+
+
+def test_what_nobody_answers_is_forgotten_once_the_client_has_given_up() -> None:
+    machine, bench = start()
+    machine.start(0)
+    bench.advance(machine, 0, 32)
+    assert machine.is_terminated
+    assert len(bench.context.deadlines) == 0

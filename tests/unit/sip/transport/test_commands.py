@@ -19,6 +19,7 @@ GIVEN: dict[str, Any] = {
     "is_reliable": True,
     "reason": "Why",
     "prefer_update": True,
+    "renew": bytes,
     "target": "sip:a@b",
     "replaces": "other",
     "limit_s": 7.0,
