@@ -76,7 +76,6 @@ class Gateway:
         self._ids = ids or IdSource()
         self._log = get_logger(node=settings.node.name)
         self._node_events = NodeEvents([log_node_event, *node_sinks])
-        self._serves_no_accounts = not settings.accounts
         self._stack = contextlib.AsyncExitStack()
 
     async def start(self) -> None:
@@ -110,7 +109,7 @@ class Gateway:
             advertise=addresses.signalling,
             admit=self.directory.door.admit,
             hears=self.directory.door.hears,
-            registrar=self.accounts.registrar if settings.accounts else None,
+            registrar=self.accounts.registrar,
             user_agent=f"inworld-sip-gateway/{__version__}",
             session_expires_s=timer.interval_s if timer is not None else 0,
             min_se_s=timer.minimum_s if timer is not None else 0,
@@ -310,9 +309,6 @@ class Gateway:
         if settings.inworld.uses_embedded_emulator != self.settings.inworld.uses_embedded_emulator:
             settings = settings.model_copy(update={"inworld": self.settings.inworld})
             fixed.append("inworld.api_key")
-        if settings.accounts and self._serves_no_accounts:
-            settings = settings.model_copy(update={"accounts": {}})
-            fixed.append("accounts")
         is_real = not settings.inworld.uses_embedded_emulator
         provider = self._real_provider(settings) if is_real else None
         self.settings = settings
@@ -327,6 +323,7 @@ class Gateway:
         self._resolver.use(*_name_servers(settings))
         self.trunks.apply(settings.trunks)
         self.accounts.apply(settings.accounts)
+        self.sip.user_agent.accounts_changed()
         self.registrations.apply(settings.trunks)
         self.pings.apply(settings.trunks)
         self._rest.apply(settings)

@@ -14,6 +14,7 @@ from gateway.control.call_events import CallEventRoutes
 from gateway.control.calls import CallRoutes
 from gateway.control.health import health_router
 from gateway.control.problems import ProblemDocument, answer_problems
+from gateway.control.request_forms import RequestForms
 from gateway.control.trunks import TrunkRoutes
 from gateway.observability.logs import Logger
 from gateway.observability.metrics import Metrics
@@ -47,11 +48,13 @@ class ControlApp:
         self._trunks = TrunkRoutes(trunks, self._keys, settings)
         app = FastAPI(title="Inworld SIP gateway", version=__version__, description=_ABOUT)
         answer_problems(app)
-        app.add_middleware(BodyLimit)
-        app.include_router(health_router(metrics, not_ready=not_ready, serves_metrics=settings.control.metrics))
-        app.include_router(self._calls.router)
-        app.include_router(self._events.router)
-        app.include_router(self._trunks.router)
+        health = health_router(metrics, not_ready=not_ready, serves_metrics=settings.control.metrics)
+        routers = [health, self._calls.router, self._events.router, self._trunks.router]
+        routes = [*app.routes, *(route for router in routers for route in router.routes)]
+        app.add_middleware(RequestForms, routes=routes)
+        app.add_middleware(BodyLimit)  # before the other: what is refused has been read, so the answer gets through
+        for router in routers:
+            app.include_router(router)
         _name_problem_schema(app)
         self.app = app
 

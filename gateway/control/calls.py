@@ -45,7 +45,9 @@ class CallRoutes:
         router = APIRouter(prefix="/v1/calls", tags=["calls"], responses=describe(401, 403))
         viewer, as_operator = Depends(require(keys, Role.VIEWER)), Depends(require(keys, Role.OPERATOR))
 
-        @router.post("", status_code=202, summary="Call somebody", responses=describe(404, 409, 413, 422, 503))
+        @router.post(
+            "", status_code=202, summary="Call somebody", responses=describe(404, 409, 413, 415, 422, 429, 503)
+        )
         async def place(
             request: Request,
             response: Response,
@@ -70,9 +72,11 @@ class CallRoutes:
 
         @router.get("", summary="Calls, the latest first", dependencies=[viewer], responses=describe(422))
         async def list_calls(
-            state: Annotated[StateName | None, Query()] = None,
-            direction: Annotated[Literal["inbound", "outbound"] | None, Query()] = None,
-            limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+            state: Annotated[StateName | None, Query(description="Only calls that are in this state.")] = None,
+            direction: Annotated[
+                Literal["inbound", "outbound"] | None, Query(description="Only calls that came in, or that we placed.")
+            ] = None,
+            limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many on a page.")] = 50,
             cursor: Annotated[str | None, Query(max_length=64, description="`next` of the page before.")] = None,
         ) -> CallList:
             """Live calls and the last thousand."""
@@ -93,7 +97,7 @@ class CallRoutes:
             summary="Send the far end elsewhere",
             status_code=202,
             dependencies=[as_operator],
-            responses=describe(404, 409, 422),
+            responses=describe(404, 409, 415, 422),
         )
         async def transfer(call_id: str, target: TransferRequest) -> CallView:
             """The agent is silent until the far end tells how it went: it leaves, or comes back and says so."""

@@ -14,6 +14,9 @@ from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
 _MAX_FAULTS = 20
+_PASSING = (429, 503)
+"""What has a reason that passes: the answer says when to come again, by default after so many seconds."""
+RETRY_AFTER_S = 5
 
 
 class Fault(BaseModel):
@@ -52,6 +55,8 @@ class Problem(Exception):
         self.rule = rule
         self.detail = detail
         self.headers = dict(headers or {})
+        if status in _PASSING:
+            self.headers.setdefault("Retry-After", str(RETRY_AFTER_S))
         self.faults = list(faults)
 
 

@@ -76,7 +76,7 @@ class UserAgentConfig:
     Whoever we place calls to must be heard: the requests of a peer come in by the same door.
     """
     registrar: Registrar | None = None
-    """Where phones register; None: REGISTER is not served."""
+    """Where phones register; None, or one without accounts: REGISTER is not served."""
     user_agent: str = "inworld-sip-gateway"
     contact_user: str = "gateway"
     timers: TimerValues = field(default_factory=TimerValues)
@@ -109,7 +109,8 @@ class UserAgentConfig:
         left_out = ("100rel",) * (self.reliable == "off") + ("timer",) * (
             not (self.session_expires_s and self.min_se_s)
         )
-        methods = (*CALL_METHODS, "REGISTER") if self.registrar is not None else CALL_METHODS
+        serves_phones = self.registrar is not None and self.registrar.has_accounts
+        methods = (*CALL_METHODS, "REGISTER") if serves_phones else CALL_METHODS
         return Capabilities(methods, without(EXTENSIONS, *left_out))
 
 
@@ -141,6 +142,10 @@ class UserAgent(CallCommands):
         self._watched: frozenset[Flow] = frozenset()
         self._registrations = RegisterServer(self._context, config.registrar, self._tag_key)
         self.stats: UserAgentStats = self._context.stats
+
+    def accounts_changed(self) -> None:
+        """The registrar has got its first accounts, or lost its last: Allow says so from here on."""
+        self._context.capabilities = self._config.capabilities
 
     # The five verbs
 

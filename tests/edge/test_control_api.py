@@ -103,6 +103,22 @@ async def test_what_must_not_reach_sip_is_refused_with_its_place(order: dict[str
         assert stage.gateway.directory.live == 0
 
 
+async def test_what_every_resource_answers_alike() -> None:
+    async with stage_with() as (stage, operator):
+        http = operator.http
+        for headers in ({}, {"Content-Type": "text/plain"}):
+            refused = await http.post("/v1/calls", content=b'{"to": "1001"}', headers=headers)
+            assert_problem(refused, 415)
+        options = await http.options("/v1/calls", headers={"Authorization": ""})
+        assert (options.status_code, options.headers["allow"]) == (204, "GET, HEAD, OPTIONS, POST")
+        call = await operator.call(stage.phone.uri)
+        for path in ("/healthz", "/v1/calls", f"/v1/calls/{call['id']}", f"/v1/calls/{call['id']}/events"):
+            head = await http.head(path)
+            assert (head.status_code, head.content) == (200, b""), path
+        assert (await http.head("/v1/calls/c-unknown")).status_code == 404
+        assert (await http.head("/v1/calls", headers={"Authorization": "Bearer x"})).status_code == 401
+
+
 async def test_an_unknown_agent_or_a_broken_session_is_422() -> None:
     async with stage_with() as (stage, operator):
         assert (await operator.call(stage.phone.uri, 422, agent="nobody"))["rule"] == "agent_unknown"

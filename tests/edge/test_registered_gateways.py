@@ -87,7 +87,7 @@ async def test_a_wrong_password_is_told_with_the_reply_and_a_reload_puts_it_righ
         await first.stop()
 
 
-async def test_accounts_that_come_with_a_reload_need_a_restart_when_there_were_none_and_others_do_not() -> None:
+async def test_phones_of_accounts_that_a_reload_takes_away_are_registered_no_more() -> None:
     gateway = office([])
     await gateway.start()
     try:
@@ -96,13 +96,24 @@ async def test_accounts_that_come_with_a_reload_need_a_restart_when_there_were_n
         assert gateway.accounts.contacts("acme") is None
     finally:
         await gateway.stop()
-    bare = Gateway(settings_with(NOWHERE, node={"name": "office", "max_calls": 5}))
-    await bare.start()
+
+
+async def test_the_first_accounts_and_the_first_trunk_that_registers_come_with_a_reload() -> None:
+    registrar, phone = (Gateway(settings_with(NOWHERE, node={"name": name, "max_calls": 5})) for name in "ab")
+    await registrar.start()
+    await phone.start()
+    with_accounts, with_trunk = office([]), branch([], registrar.sip.port("udp"))
     try:
-        assert bare.reload(bare.settings.model_copy(update={"accounts": fewer})) == ["accounts"]
-        assert not bare.settings.accounts
+        assert (
+            registrar.reload(registrar.settings.model_copy(update={"accounts": with_accounts.settings.accounts})) == []
+        )
+        assert phone.reload(phone.settings.model_copy(update={"trunks": with_trunk.settings.trunks})) == []
+        await until(lambda: phone.registrations.registered == 1)
+        assert [contact.account for contact in registrar.accounts.status()] == ["acme"]
+        assert registrar.trunks.choose("acme") == "account:acme"
     finally:
-        await bare.stop()
+        await phone.stop()
+        await registrar.stop()
 
 
 async def test_a_phone_whose_connection_is_closed_is_registered_no_more() -> None:

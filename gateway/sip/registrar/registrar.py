@@ -84,6 +84,11 @@ class Registrar:
         return len(self._bindings)
 
     @property
+    def has_accounts(self) -> bool:
+        """Whether anybody could register."""
+        return bool(self._config.accounts)
+
+    @property
     def accounts_registered(self) -> int:
         """Accounts with a live binding."""
         return len(self._bindings.accounts)

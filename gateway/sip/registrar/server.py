@@ -17,7 +17,7 @@ EXTENSIONS = ("path", "outbound")
 
 
 class RegisterServer:
-    """Answers REGISTER. Without a registrar there is nothing to serve."""
+    """Answers REGISTER. Without a registrar, or while it has no accounts, there is nothing to serve."""
 
     def __init__(self, context: CallContext, registrar: Registrar | None, tag_key: bytes) -> None:
         self._context = context
@@ -26,7 +26,7 @@ class RegisterServer:
 
     def serves(self, method: str) -> bool:
         """Whether this request is for us."""
-        return method == "REGISTER" and self._registrar is not None
+        return method == "REGISTER" and self._registrar is not None and self._registrar.has_accounts
 
     def check(self, request: Request) -> Refusal | None:
         """Why this REGISTER cannot be served at all (RFC 3261 §8.2)."""

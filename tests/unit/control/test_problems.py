@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from gateway.control.problems import Fault, Problem, describe, problem_response
+from gateway.control.problems import RETRY_AFTER_S, Fault, Problem, describe, problem_response
 
 
 def test_a_problem_says_what_where_and_by_which_rule() -> None:
@@ -24,3 +24,9 @@ def test_a_problem_says_what_where_and_by_which_rule() -> None:
 
 def test_a_route_describes_its_problems() -> None:
     assert describe(404)[404]["content"]["application/problem+json"]["schema"]["$ref"].endswith("ProblemDocument")
+
+
+def test_what_passes_says_when_to_come_again_also_where_nobody_said_it() -> None:
+    assert Problem(503, "trunks.down", "down").headers == {"Retry-After": str(RETRY_AFTER_S)}
+    assert Problem(429, "trunks.calls_per_second", "", headers={"Retry-After": "1"}).headers == {"Retry-After": "1"}
+    assert Problem(404, "no_such_call", "").headers == {}

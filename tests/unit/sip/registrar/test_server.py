@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.sip.events import AccountRegistered, AccountUnregistered, RequestRefused
 from gateway.sip.message import Response
-from gateway.sip.registrar import Registrar
+from gateway.sip.registrar import Registrar, RegistrarConfig
 from tests.support.sip_peer import TCP, UDP, UserAgentBench, request
 from tests.support.sip_registrar import RegisteringPhone, make_registrar, register
 
@@ -113,3 +113,21 @@ def test_without_a_registrar_the_method_is_not_allowed() -> None:
     (response,) = bench.feed(register(PHONE))
     assert isinstance(response, Response)
     assert response.status == 405
+
+
+def test_register_is_served_and_allowed_from_the_first_account_on() -> None:
+    registrar = make_registrar()
+    accounts = RegistrarConfig({"1001": 5})
+    registrar.apply(RegistrarConfig())
+    bench = UserAgentBench(registrar=registrar)
+    (refused,) = bench.feed(register(PHONE))
+    assert isinstance(refused, Response)
+    assert refused.status == 405
+    assert "REGISTER" not in (refused.headers.get("Allow") or "")
+    registrar.apply(accounts)
+    bench.ua.accounts_changed()
+    (challenged,) = bench.feed(register(PHONE))
+    assert isinstance(challenged, Response)
+    assert challenged.status == 401
+    (options,) = bench.feed(request("OPTIONS"))
+    assert "REGISTER" in (options.headers.get("Allow") or "")
