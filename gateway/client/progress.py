@@ -23,6 +23,9 @@ EXIT_CODES = {
 }
 """By end reason; everything else is 1. 0 needs an answer: a call that was ended before it is 13."""
 
+PIPE_WIDTH = 400
+"""Characters of a line where nobody looks at a screen: all columns of a table are whole."""
+
 _STYLES = {"call": "bold", "transcript": "cyan", "turn": "dim", "tool": "magenta", "provider": "yellow"}
 
 
@@ -47,7 +50,8 @@ def _words(name: str, details: Mapping[str, Any]) -> str:
     if name == "call.ended":
         sip = " ".join(str(details[key]) for key in ("sip_status", "sip_reason") if details.get(key))
         q850 = f"Q.850 {details['q850_cause']}" if details.get("q850_cause") else ""
-        said = "; ".join(part for part in (sip, q850, str(details.get("q850_text") or "")) if part)
+        own_rule = "" if sip else str(details.get("sip_cause") or "")
+        said = "; ".join(part for part in (sip or own_rule, q850, str(details.get("q850_text") or "")) if part)
         return f"{details.get('reason')}" + (f" ({said})" if said else "")
     shown = {key: value for key, value in details.items() if value not in ("", None, [], {})}
     return " ".join(f"{key}={value}" for key, value in shown.items())
@@ -74,5 +78,6 @@ def _end_of(call: Mapping[str, Any]) -> str:
 
 
 def console() -> Console:
-    """Where progress goes: colours on a terminal, plain lines in a pipe."""
-    return Console(highlight=False, soft_wrap=True)
+    """Where progress goes: colours on a terminal, plain lines in a pipe, where nothing is cut to a screen's width."""
+    out = Console(highlight=False, soft_wrap=True)
+    return out if out.is_terminal else Console(highlight=False, soft_wrap=True, width=PIPE_WIDTH)

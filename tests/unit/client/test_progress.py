@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.client.progress import exit_code, line_of, table_of
+from gateway.client.progress import console, exit_code, line_of, table_of
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,19 @@ def test_the_end_shows_what_the_far_ends_sip_said() -> None:
     details = {"reason": "busy", "sip_status": 486, "sip_reason": "Busy Here", "q850_cause": 17}
     line = line_of({"event": "call.ended", "offset_s": 1.234, "details": details}).plain
     assert line.split() == ["1.23", "s", "call.ended", "busy", "(486", "Busy", "Here;", "Q.850", "17)"]
+
+
+def test_an_end_without_a_word_from_there_shows_the_rule_of_ours() -> None:
+    details = {"reason": "error", "sip_status": None, "sip_cause": "transaction_timeout"}
+    line = line_of({"event": "call.ended", "offset_s": 32.0, "details": details}).plain
+    assert line.endswith(" error (transaction_timeout)")
+
+
+def test_a_table_in_a_pipe_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    call = dict.fromkeys(("id", "state", "from", "trunk", "agent"), "x")
+    wide = call | {"direction": "outbound", "to": "sip:" + "9" * 60 + "@carrier.example", "created_at": "2026-11-20T10"}
+    console().print(table_of([wide]))
+    assert wide["to"] in capsys.readouterr().out
 
 
 def test_lines_show_words_and_fields_and_no_markup_of_a_stranger() -> None:
