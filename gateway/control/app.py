@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from gateway import __version__
 from gateway.call.desk import CallDesk
-from gateway.control.auth import KeyRing
+from gateway.control.auth import KeyFirst, KeyRing
 from gateway.control.body_limit import BodyLimit
 from gateway.control.call_events import CallEventRoutes
 from gateway.control.calls import CallRoutes
@@ -46,13 +46,14 @@ class ControlApp:
         self._calls = CallRoutes(desk, self._keys, settings, logger)
         self._events = CallEventRoutes(desk, self._keys)
         self._trunks = TrunkRoutes(trunks, self._keys, settings)
-        app = FastAPI(title="Inworld SIP gateway", version=__version__, description=_ABOUT)
+        app = FastAPI(title="Inworld SIP gateway", version=__version__, description=_ABOUT, redirect_slashes=False)
         answer_problems(app)
         health = health_router(metrics, not_ready=not_ready, serves_metrics=settings.control.metrics)
         routers = [health, self._calls.router, self._events.router, self._trunks.router]
         routes = [*app.routes, *(route for router in routers for route in router.routes)]
         app.add_middleware(RequestForms, routes=routes)
-        app.add_middleware(BodyLimit)  # before the other: what is refused has been read, so the answer gets through
+        app.add_middleware(KeyFirst, keys=self._keys)
+        app.add_middleware(BodyLimit)  # before the others: what is refused has been read, so the answer gets through
         for router in routers:
             app.include_router(router)
         _name_problem_schema(app)

@@ -11,8 +11,11 @@ from typing import Annotated
 
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.control.problems import Problem
+from gateway.control.problems import Problem, problem_response
 from gateway.settings.schema.node import KeySettings
 
 _REALM = 'Bearer realm="gateway"'
@@ -77,16 +80,7 @@ def require(keys: KeyRing, role: Role) -> Authorizer:
     """A dependency: the caller, when it may do what ``role`` may; else 401, 403 or, without any key, 403."""
 
     async def authorize(presented: Presented) -> Caller:
-        if keys.is_empty:
-            remedy = "no control.keys are set, so the REST API is closed; add {name: …, token: …, role: operator}"
-            raise Problem(403, "no_keys_configured", remedy)
-        if presented is None:
-            headers = {"WWW-Authenticate": _REALM}
-            raise Problem(401, "token_missing", "send Authorization: Bearer with a token", headers=headers)
-        caller = keys.identify(presented.credentials)
-        if caller is None:
-            headers = {"WWW-Authenticate": f'{_REALM}, error="invalid_token"'}
-            raise Problem(401, "token_unknown", "no key has this token", headers=headers)
+        caller = _identify(keys, None if presented is None else presented.credentials)
         if caller.role < role:
             headers = {"WWW-Authenticate": f'{_REALM}, error="insufficient_scope"'}
             detail = f"this takes the role {role.name.lower()}; key {caller.name} is {caller.role.name.lower()}"
@@ -94,3 +88,44 @@ def require(keys: KeyRing, role: Role) -> Authorizer:
         return caller
 
     return authorize
+
+
+def _identify(keys: KeyRing, token: str | None) -> Caller:
+    """Whose token it is. Raises Problem: 401, or 403 where there is no key at all."""
+    if keys.is_empty:
+        remedy = "no control.keys are set, so the REST API is closed; add {name: …, token: …, role: operator}"
+        raise Problem(403, "no_keys_configured", remedy)
+    if token is None:
+        headers = {"WWW-Authenticate": _REALM}
+        raise Problem(401, "token_missing", "send Authorization: Bearer with a token", headers=headers)
+    caller = keys.identify(token)
+    if caller is None:
+        headers = {"WWW-Authenticate": f'{_REALM}, error="invalid_token"'}
+        raise Problem(401, "token_unknown", "no key has this token", headers=headers)
+    return caller
+
+
+class KeyFirst:
+    """Nothing that a stranger sends to ``/v1`` is looked into: who has no key learns nothing but that.
+
+    The routes would parse the body first and ask for the key then. What a role may do is theirs to say (``require``).
+    """
+
+    def __init__(self, app: ASGIApp, keys: KeyRing) -> None:
+        self._app = app
+        self._keys = keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] == "http" and scope["path"].startswith("/v1"):
+            try:
+                _identify(self._keys, _token_of(scope))
+            except Problem as problem:
+                await problem_response(problem, scope["path"])(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _token_of(scope: Scope) -> str | None:
+    scheme, token = get_authorization_scheme_param(Headers(scope=scope).get("authorization"))
+    return token if scheme.lower() == "bearer" and token else None

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from gateway.control.connection import BoundedConnection
+
 
 class _EmbeddedServer(uvicorn.Server):
     """uvicorn without its signal handlers: the daemon decides when to stop."""
@@ -50,7 +52,15 @@ class ControlServer:
             raise
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(
-            self._app, log_config=None, access_log=False, lifespan="off", loop="none", timeout_graceful_shutdown=2
+            self._app,
+            http=BoundedConnection,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            loop="none",
+            timeout_graceful_shutdown=2,
         )
         self._server = _EmbeddedServer(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name="control server")

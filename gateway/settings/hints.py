@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 
 from gateway.settings.match import matches_pattern
@@ -10,7 +11,14 @@ from gateway.settings.schema import Settings
 
 def hints(settings: Settings) -> list[str]:
     """Each with the key it is about, as faults are written."""
-    return [*_about_trunks(settings), *_about_accounts(settings)]
+    return [*_about_trunks(settings), *_about_accounts(settings), *_about_control(settings)]
+
+
+def _about_control(settings: Settings) -> Iterator[str]:
+    listen = settings.control.listen
+    if any(key.token for key in settings.control.keys) and not ipaddress.ip_address(listen.host).is_loopback:
+        why = "is open to more than this machine, and HTTP shows tokens to whoever is on the way"
+        yield f"control.listen: {listen} {why}; listen on 127.0.0.1 and put a proxy with TLS before it"
 
 
 def _about_trunks(settings: Settings) -> Iterator[str]:

@@ -36,6 +36,13 @@ def test_trunks_that_may_surprise(trunk: dict[str, Any], words: str) -> None:
     assert hint.startswith(words)
 
 
+def test_tokens_on_a_network_without_tls() -> None:
+    control: dict[str, Any] = {"keys": [{"name": "ops", "token": "0123456789abcdef"}]}
+    assert hints(Settings.model_validate(BASE | {"control": control})) == []
+    (hint,) = hints(Settings.model_validate(BASE | {"control": control | {"listen": "0.0.0.0:8080"}}))
+    assert hint.startswith("control.listen: 0.0.0.0:8080 is open to more than this machine")
+
+
 def test_an_account_that_nobody_answers() -> None:
     settings = BASE | {"accounts": {"1001": {"password": "p"}, "2001": {"password": "p"}}}
     assert hints(Settings.model_validate(settings)) == []
