@@ -51,8 +51,8 @@ class ControlApp:
         health = health_router(metrics, not_ready=not_ready, serves_metrics=settings.control.metrics)
         routers = [health, self._calls.router, self._events.router, self._trunks.router]
         routes = [*app.routes, *(route for router in routers for route in router.routes)]
-        app.add_middleware(RequestForms, routes=routes)
         app.add_middleware(KeyFirst, keys=self._keys)
+        app.add_middleware(RequestForms, routes=routes)
         app.add_middleware(BodyLimit)  # before the others: what is refused has been read, so the answer gets through
         for router in routers:
             app.include_router(router)

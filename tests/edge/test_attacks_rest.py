@@ -90,9 +90,9 @@ async def test_a_page_in_a_browser_gets_nothing_but_what_needs_no_key(stage: Sta
     rebinding it can, and reads what anybody on this host may: health, metrics, the documentation."""
     async with http(stage, Origin="http://evil.example", Host="evil.example") as client:
         form = await client.post("/v1/calls", content=b'{"to":"1001"}', headers={"Content-Type": "text/plain"})
-        assert form.status_code == 401
+        assert form.status_code in {401, 415}
         preflight = await client.options("/v1/calls", headers={"Access-Control-Request-Method": "POST"})
-        assert preflight.status_code in {401, 405}
+        assert preflight.status_code in {204, 401, 405}
         for response in (form, preflight, await client.get("/healthz"), await client.get("/v1/calls/")):
             assert not [name for name in response.headers if name.startswith("access-control")]
             assert "evil.example" not in response.headers.get("location", "")
