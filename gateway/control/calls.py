@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.params import Depends as DependsMark
@@ -45,6 +45,14 @@ class CallRoutes:
         router = APIRouter(prefix="/v1/calls", tags=["calls"], responses=describe(401, 403))
         viewer, as_operator = Depends(require(keys, Role.VIEWER)), Depends(require(keys, Role.OPERATOR))
 
+        self._add_placing(router, as_operator)
+        self._add_reading(router, viewer)
+        self._add_ending(router, as_operator)
+        for verb, command in (("hold", self._desk.hold), ("resume", self._desk.resume)):
+            self._add_command(router, verb, command, as_operator)
+        return router
+
+    def _add_placing(self, router: APIRouter, as_operator: Any) -> None:
         @router.post(
             "", status_code=202, summary="Call somebody", responses=describe(404, 409, 413, 415, 422, 429, 503)
         )
@@ -57,19 +65,18 @@ class CallRoutes:
         ) -> CallView:
             """The call is under way when this answers: follow it at its Location or by its events."""
             body = await request.body()
-            call_id = (
-                self._idempotency.find(caller.name, idempotency_key, body) if idempotency_key is not None else None
-            )
-            if call_id is not None:
-                record = self._find(call_id)
+            key = idempotency_key
+            record = None if key is None else self._placed_before(caller, key, body)
+            if record is not None:
                 response.headers["Idempotency-Replayed"] = "true"
             else:
                 record = self._place(order, caller)
-                if idempotency_key is not None:
-                    self._idempotency.note(caller.name, idempotency_key, body, record.identity.call_id)
+                if key is not None:
+                    self._idempotency.note(caller.name, key, body, record.identity.call_id)
             response.headers["Location"] = f"/v1/calls/{record.identity.call_id}"
             return self.view(record)
 
+    def _add_reading(self, router: APIRouter, viewer: DependsMark) -> None:
         @router.get("", summary="Calls, the latest first", dependencies=[viewer], responses=describe(422))
         async def list_calls(
             state: Annotated[StateName | None, Query(description="Only calls that are in this state.")] = None,
@@ -86,6 +93,7 @@ class CallRoutes:
         async def read_call(call_id: str) -> CallView:
             return self.view(self._find(call_id))
 
+    def _add_ending(self, router: APIRouter, as_operator: DependsMark) -> None:
         @router.delete("/{call_id}", summary="End a call", dependencies=[as_operator], responses=describe(404))
         async def end_call(call_id: str) -> CallView:
             """CANCEL while it rings, BYE while it lasts. A call that has ended stays as it is."""
@@ -104,10 +112,6 @@ class CallRoutes:
             if (target.to is None) == (target.to_call is None):
                 raise Problem(422, "transfer_target", "say either to (blind) or to_call (attended)")
             return self.view(run_command(lambda: self._desk.transfer(call_id, to=target.to, to_call=target.to_call)))
-
-        for verb, command in (("hold", self._desk.hold), ("resume", self._desk.resume)):
-            self._add_command(router, verb, command, as_operator)
-        return router
 
     def _add_command(self, router: APIRouter, verb: str, command: Command, as_operator: DependsMark) -> None:
         @router.post(

@@ -14,7 +14,6 @@ from gateway.sip.grammar import (
     parse_params,
     quote_string,
     quoted_end,
-    split_list,
     unquote_string,
 )
 from gateway.sip.uri import Uri, parse_uri
@@ -61,11 +60,6 @@ class Address:
         if "?" in uri_text or "," in uri_text:
             raise SipParseError(f"URI must stand in <> : {excerpt(text)}")
         return cls("", parse_uri(uri_text.rstrip(WHITESPACE)), parse_params(text, len(uri_text)))
-
-    @staticmethod
-    def parse_list(text: str) -> list[Address]:
-        """Every address of a comma-separated value."""
-        return [Address.parse(element) for element in split_list(text)]
 
     @property
     def tag(self) -> str | None:

@@ -121,11 +121,6 @@ class Headers:
         self._fields.append(_checked(name, value))
         self._changed()
 
-    def prepend(self, name: str, value: str) -> None:
-        """Puts a field before all others."""
-        self._fields.insert(0, _checked(name, value))
-        self._changed()
-
     def set(self, name: str, value: str) -> None:
         """Leaves exactly one field of this name, where the first one stood, else at the end."""
         field = _checked(name, value)

@@ -15,7 +15,6 @@ _NUMBER = re.compile(r"\+?[0-9*#]+")
 _NUMBER_AS_WRITTEN = re.compile(r"\+?[0-9*#][0-9*# .()/-]*")
 SEPARATORS = str.maketrans("", "", " .()/-")
 """What people write between the digits of a number (RFC 3966 §5.1.1, and the slash)."""
-_GLOBAL_NUMBER = re.compile(r"\+[0-9]{4,15}")
 
 
 class OutboundRefused(GatewayError):
@@ -38,11 +37,6 @@ class Destination:
     def is_number(self) -> bool:
         """Digits, ``*`` and ``#``, with or without a leading plus."""
         return _NUMBER.fullmatch(self.user) is not None
-
-    @property
-    def is_global_number(self) -> bool:
-        """An E.164 number with its plus: it means the same wherever it is dialled (RFC 3966 §5.1.4)."""
-        return _GLOBAL_NUMBER.fullmatch(self.user) is not None
 
     def __str__(self) -> str:
         return self.user if self.uri is None else str(self.uri)

@@ -154,6 +154,19 @@ async def test_a_refused_order_may_be_tried_again_with_its_key() -> None:
         await operator.call(stage.phone.uri, key="again")
 
 
+async def test_a_key_whose_call_is_forgotten_places_no_second_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with stage_with(node={"max_calls": 10}, inworld={"max_sessions": 10}) as (stage, operator):
+        first = await operator.call(stage.phone.uri, key="order-1")
+        await operator.http.delete(f"/v1/calls/{first['id']}")
+        monkeypatch.setattr(stage.gateway.records, "_max_calls", 1)
+        await operator.call(stage.phone.uri)
+        response = await operator.http.post(
+            "/v1/calls", json={"to": stage.phone.uri}, headers={"Idempotency-Key": "order-1"}
+        )
+        assert_problem(response, 409)
+        assert response.json()["rule"] == "idempotency_call_forgotten"
+
+
 async def test_pages_go_on_where_the_last_one_ended() -> None:
     async with stage_with(node={"max_calls": 10}, inworld={"max_sessions": 10}) as (stage, operator):
         placed = [(await operator.call(stage.phone.uri))["id"] for _ in range(5)]

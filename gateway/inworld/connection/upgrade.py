@@ -21,8 +21,8 @@ BODY_SHOWN = 500
 _LONGEST_RETRY_S = 3600
 
 _library_logger = logging.getLogger("gateway.inworld.websocket")
+# The library logs the upgrade request, Authorization included, at its lowest level: that level is kept shut here.
 _library_logger.setLevel(logging.ERROR)
-"""The library logs the upgrade request, Authorization included, at its lowest level: that level is kept shut here."""
 
 
 @functools.cache

@@ -71,7 +71,6 @@ class Call:
         """The last INVITE the peer sent in this call."""
         self.inviting: InviteUac | None = None
         """The INVITE by which we placed this call."""
-        """Answers challenges to requests of ours in this call."""
         self.replaces: str | None = None
         """The call that ends when this one is answered."""
         self.peer = Peer()

@@ -79,14 +79,6 @@ def test_what_is_no_address(text: str) -> None:
         Address.parse(text)
 
 
-def test_a_list_of_addresses() -> None:
-    addresses = Address.parse_list('"a, b" <sip:a@h>;q=1, sip:c@h, <sip:d,e@h>')
-    assert [str(address.uri) for address in addresses] == ["sip:a@h", "sip:c@h", "sip:d,e@h"]
-    assert Address.parse_list("") == []
-    with pytest.raises(SipParseError):
-        Address.parse_list("<sip:a@h>,,<sip:b@h>")
-
-
 def test_parameters_are_replaced_in_a_copy() -> None:
     address = Address.parse("<sip:a@h>;tag=1")
     assert str(address.with_params(tag="2", lr=None)) == "<sip:a@h>;tag=2;lr"

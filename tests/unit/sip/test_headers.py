@@ -47,9 +47,8 @@ def test_names_are_found_in_any_spelling_and_order_is_kept() -> None:
 
 def test_adding_replacing_and_removing() -> None:
     headers = Headers([("Via", "a"), ("Via", "b"), ("To", "c")])
-    headers.prepend("v", "z")
     headers.add("X-Own", " 1 ")
-    assert headers.get_all("Via") == ["z", "a", "b"]
+    assert headers.get_all("X-Own") == ["1"]
     headers.set("VIA", "only")
     headers.set("New", "n")
     assert list(headers) == [("Via", "only"), ("To", "c"), ("X-Own", "1"), ("New", "n")]
@@ -90,7 +89,6 @@ def test_views_are_read_once_until_a_field_changes() -> None:
     assert headers.view("to", read) == "<u>"
     for change in (
         lambda: headers.add("A", "b"),
-        lambda: headers.prepend("A", "b"),
         lambda: headers.remove("A"),
         lambda: headers.replace_first("To", "v"),
     ):
@@ -103,7 +101,7 @@ def test_views_are_read_once_until_a_field_changes() -> None:
 @pytest.mark.parametrize("value", ["a\r\nVia: x", "a\nb", "a\rb", "\ud800"])
 def test_a_value_of_ours_cannot_begin_a_header(value: str) -> None:
     headers = Headers([("To", "t")])
-    for write in (headers.add, headers.prepend, headers.set, headers.replace_first):
+    for write in (headers.add, headers.set, headers.replace_first):
         with pytest.raises(LocalProtocolError):
             write("To", value)
     with pytest.raises(LocalProtocolError):

@@ -61,7 +61,6 @@ def test_what_nobody_can_be_called_by(text: str) -> None:
 
 
 def test_kinds_of_numbers() -> None:
-    assert Destination("+15550100100").is_global_number
+    assert Destination("+15550100100").is_number
     assert Destination("1001").is_number
-    assert not Destination("1001").is_global_number
     assert not Destination("alice").is_number
