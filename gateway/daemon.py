@@ -44,6 +44,7 @@ from gateway.sip.transport.resolver import Resolver
 from gateway.sip.user_agent import UserAgent, UserAgentConfig
 from gateway.trunks.accounts import Accounts
 from gateway.trunks.certificates import Certificates, certificate_findings
+from gateway.trunks.credentials import trunk_credentials
 from gateway.trunks.facts import TrunkFacts
 from gateway.trunks.hops import Hops
 from gateway.trunks.outbound import OutboundTrunks
@@ -109,6 +110,7 @@ class Gateway:
             advertise=addresses.signalling,
             admit=self.directory.door.admit,
             hears=self.directory.door.hears,
+            credentials=lambda admission: trunk_credentials(self.settings.trunks.get(admission.trunk)),
             registrar=self.accounts.registrar,
             user_agent=f"inworld-sip-gateway/{__version__}",
             session_expires_s=timer.interval_s if timer is not None else 0,

@@ -14,6 +14,7 @@ from gateway.base.errors import CapacityError, LocalProtocolError, RemoteProtoco
 from gateway.base.ids import IdSource
 from gateway.sip.admission import ALLOW, Admission, Allow, Challenge, Refuse, Silence
 from gateway.sip.capabilities import ALLOW_EVENTS, CALL_METHODS, EXTENSIONS, Capabilities, refuse, without
+from gateway.sip.digest import Credentials
 from gateway.sip.events import Event, FlowFailed, RequestRefused
 from gateway.sip.flow import Flow, SocketAddress
 from gateway.sip.grammar import SipParseError
@@ -74,6 +75,10 @@ class UserAgentConfig:
     connection as it is accepted.
 
     Whoever we place calls to must be heard: the requests of a peer come in by the same door.
+    """
+    credentials: Callable[[Allow], Credentials | None] = lambda admission: None
+    """What answers a challenge to a request of ours inside a call that somebody placed to us: carriers ask on BYE, too.
+    Calls that we place bring theirs along.
     """
     registrar: Registrar | None = None
     """Where phones register; None, or one without accounts: REGISTER is not served."""
@@ -136,6 +141,7 @@ class UserAgent(CallCommands):
             capabilities=config.capabilities,
             session=SessionTerms(config.session_expires_s if config.min_se_s else 0, config.min_se_s),
             reliable=config.reliable,
+            credentials=config.credentials,
         )
         super().__init__(context)
         self._requests = ClientRequests(self._context)

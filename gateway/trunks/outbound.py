@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gateway.settings.schema import TrunkSettings
-from gateway.sip.digest import Credentials
 from gateway.sip.events import CallRedirected, HopFailed
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError, escape_user
@@ -18,6 +17,7 @@ from gateway.sip.resolution import ResolutionError
 from gateway.sip.uri import SipUri, TelUri, parse_uri
 from gateway.trunks.allow_list import allows, allows_proxy, is_elsewhere, is_own_proxy, not_allowed
 from gateway.trunks.caller_id import CallerId, HeaderFields, check_own_headers
+from gateway.trunks.credentials import trunk_credentials
 from gateway.trunks.destination import Destination, OutboundRefused, parse_destination
 from gateway.trunks.hops import Hops
 from gateway.trunks.ip_version import hops_of_version, is_ipv6, of_version, written_version
@@ -200,7 +200,7 @@ class OutboundTrunks:
             body=body,
             headers=(*caller.headers, *own_headers),
             route=route,
-            credentials=None if is_elsewhere(settings, destination) else _credentials(settings),
+            credentials=None if is_elsewhere(settings, destination) else trunk_credentials(settings),
             contact_user=escape_user(settings.username) if settings.username else None,
             ring_timeout_s=ring_timeout_s or settings.ring_timeout_s,
             reliable=settings.reliable_provisionals,
@@ -357,9 +357,3 @@ def _of_one_version(targets: Sequence[Target], wants_ipv6: bool | None) -> list[
         text = f"the destination has no {name} address, and the call's RTP port is one of {name}"
         raise OutboundRefused("media_ip_version", text, status=503)
     return kept
-
-
-def _credentials(settings: TrunkSettings) -> Credentials | None:
-    if settings.username is None or settings.password is None:
-        return None
-    return Credentials(settings.username, settings.password, settings.realm)

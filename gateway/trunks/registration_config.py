@@ -6,10 +6,10 @@ import functools
 from uuid import NAMESPACE_URL, uuid5
 
 from gateway.settings.schema import TrunkSettings
-from gateway.sip.digest import Credentials
 from gateway.sip.grammar import escape_user
 from gateway.sip.registration import RegistrationConfig
 from gateway.sip.uri import SipUri
+from gateway.trunks.credentials import trunk_credentials
 from gateway.trunks.target_uri import loose
 
 
@@ -28,7 +28,7 @@ def registration_config(name: str, settings: TrunkSettings, node: str) -> Regist
     return RegistrationConfig(
         aor=str(SipUri(target.scheme, user, None, settings.from_domain or target.host)),
         registrar=str(SipUri(target.scheme, None, None, target.host, target.port)),
-        credentials=_credentials(settings) if has_password else None,
+        credentials=trunk_credentials(settings) if has_password else None,
         expires_s=settings.register_expires_s,
         route=route,
         next_hop=str(target if proxy is None else proxy),
@@ -40,9 +40,3 @@ def registration_config(name: str, settings: TrunkSettings, node: str) -> Regist
 def instance_of(node: str, trunk: str) -> str:
     """The same for this node and trunk whenever it starts, as RFC 5626 §4.1 asks."""
     return f"<{uuid5(NAMESPACE_URL, f'sip-gateway:{node}/{trunk}').urn}>"
-
-
-def _credentials(settings: TrunkSettings) -> Credentials | None:
-    if settings.username is None or settings.password is None:
-        return None
-    return Credentials(settings.username, settings.password, settings.realm)

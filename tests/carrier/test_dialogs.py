@@ -111,6 +111,24 @@ async def test_row_11_a_bye_that_is_answered_481_still_ends_the_call(scene: Open
     await carrier.expect_no("BYE", for_s=0.7)
 
 
+async def test_sharp_edge_a_carrier_that_wants_a_password_for_the_bye_of_its_own_call_gets_it(scene: OpenScene) -> None:
+    trunk = {"accept_from": ["127.0.0.0/8"], "username": "us", "password": "secret"}
+    place = await scene(POLITE, trunks={"carrier": trunk})
+    carrier = await place.carrier()
+    call = await carrier.call()
+    await call.set_up()
+    call.leg.press(1)
+    first = await carrier.expect("BYE", within_s=15)
+    challenge = ("Proxy-Authenticate", 'Digest realm="edge", nonce="n1", qop="auth"')
+    carrier.reply(first, 407, "Proxy Authentication Required", headers=[challenge])
+    second = await carrier.expect("BYE")
+    assert second.cseq == first.cseq + 1
+    assert 'username="us"' in second["Proxy-Authorization"]
+    carrier.reply(second, 200, "OK")
+    await place.is_empty()
+    await until(lambda: place.gateway.sip.user_agent.dialogs == 0)
+
+
 async def test_row_11_the_far_ends_bye_gets_200_and_again_when_repeated(scene: OpenScene) -> None:
     place = await scene()
     carrier = await place.carrier()

@@ -9,6 +9,7 @@ from gateway.base.errors import LocalProtocolError
 from gateway.sip.admission import ALLOW, Allow
 from gateway.sip.capabilities import offer_of, refuse
 from gateway.sip.dialog import Dialog
+from gateway.sip.digest import DigestClient
 from gateway.sip.events import (
     CallCancelled,
     CallConfirmed,
@@ -99,6 +100,8 @@ class Call:
         call = cls(context, context.ids.token(), CallState.OFFERED, local_tag)
         call.dialog = dialog
         call.admission = admission
+        credentials = context.credentials(admission)
+        dialog.digest = DigestClient(credentials, context.ids) if credentials is not None else None
         call.replaces = replaces
         call.peer.note(invite)
         context.dialogs[dialog.id] = call

@@ -146,7 +146,8 @@ class Changes:
         context = self._context
         dialog.refresh_target(request)
         dialog.flow = flow
-        session = self._call.session_timer.answer(request, now)
+        # Sessions begin with the 2xx to the INVITE: while it rings there is none to keep alive (RFC 4028 §9).
+        session = self._call.session_timer.answer(request, now) if self._call.is_talking else ()
         ours = (
             ("Contact", dialog.contact(context.identity)),
             context.capabilities.allow,

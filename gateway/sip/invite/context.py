@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gateway.base.clock import Deadlines
 from gateway.base.ids import IdSource
+from gateway.sip.admission import Allow
 from gateway.sip.capabilities import Capabilities
 from gateway.sip.dialog import DialogId
+from gateway.sip.digest import Credentials
 from gateway.sip.events import Event, RequestRefused
 from gateway.sip.flow import Flow
 from gateway.sip.identity import Identity
@@ -39,6 +42,7 @@ class CallContext:
     capabilities: Capabilities = field(default_factory=Capabilities)
     session: SessionTerms = field(default_factory=SessionTerms)
     reliable: Reliability = "supported"
+    credentials: Callable[[Allow], Credentials | None] = lambda admission: None
     stats: UserAgentStats = field(default_factory=UserAgentStats)
     deadlines: Deadlines[tuple[str, str]] = field(default_factory=Deadlines)
     events: deque[Event] = field(default_factory=deque)

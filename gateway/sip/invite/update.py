@@ -50,7 +50,7 @@ class Update:
             self._call,
             self._dialog,
             "UPDATE",
-            headers=self._call.session_timer.request_headers(),
+            headers=self._call.session_timer.request_headers() if self._call.is_talking else (),
             body=self.body,
             is_vital=True,
             on_final=self._receive_final,
@@ -102,7 +102,8 @@ class Update:
         call = self._call
         call.changes.finish(self)
         self._dialog.try_refresh_target(response)
-        call.session_timer.accepted(response, now)
+        if call.is_talking:
+            call.session_timer.accepted(response, now)
         if self.body:
             answer = offer_of(response) or b""
             self._dialog.local_session, self._dialog.remote_session = self.body, answer

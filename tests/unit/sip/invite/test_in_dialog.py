@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.base.errors import LocalProtocolError
 from gateway.base.redact import Secret
+from gateway.sip.admission import Allow
 from gateway.sip.digest import Credentials
 from gateway.sip.events import CallEnded, EndCause
 from gateway.sip.message import Request
@@ -209,3 +210,18 @@ def test_nothing_is_tried_again_behind_our_bye_and_nothing_is_told(command: str)
     talk.events()
     assert talk.reply(first, 407, headers=[challenge("n1")]) == []
     assert talk.events() == []
+
+
+def test_a_challenge_in_a_call_that_came_in_is_answered_as_who_we_are_to_its_trunk() -> None:
+    config = {
+        "admission": Allow(trunk="carrier"),
+        "credentials": lambda admission: CREDENTIALS if admission.trunk == "carrier" else None,
+    }
+    talk = inbound(config=config)
+    talk.bench.ua.hang_up(talk.call, talk.bench.now)
+    first = talk.sent()
+    (second,) = talk.reply(first, 407, headers=[challenge("n1")])
+    assert second.headers.get("Proxy-Authorization")
+    assert second.cseq.number == first.cseq.number + 1
+    talk.reply(second, 200)  # type: ignore[arg-type]
+    assert_nothing_is_left(talk.bench)

@@ -7,8 +7,8 @@ import pytest
 from gateway.sip.events import CallAnswered, CallEnded, CallReoffered, EndCause, ReofferAnswered
 from gateway.sip.invite.session_timer import SessionTerms, check_interval, read_session_expires
 from gateway.sip.message import Request, Response
-from tests.support.calls import ALL_METHODS, ANSWER, OFFER, SDP, assert_nothing_is_left, inbound, outbound
-from tests.support.sip_peer import UserAgentBench, ack_for, invitation, invite, respond, statuses
+from tests.support.calls import ALL_METHODS, ANSWER, OFFER, PEER_CONTACT, SDP, assert_nothing_is_left, inbound, outbound
+from tests.support.sip_peer import UserAgentBench, ack_for, invitation, invite, request, respond, statuses
 
 TIMER = ("Supported", "timer")
 
@@ -329,3 +329,18 @@ def test_terms() -> None:
     assert SessionTerms(0, 0).headers == ()
     assert dict(SessionTerms(60, 90).headers) == {"Session-Expires": "90", "Min-SE": "90"}
     assert check_interval(invite(headers=[expires("30")]), SessionTerms()) is None, "no timer, nobody to tell"
+
+
+def test_no_session_runs_out_while_it_still_rings() -> None:
+    bench = UserAgentBench()
+    bench.ua.invite(invitation(), bench.now)
+    (sent,) = bench.drain()
+    assert isinstance(sent, Request)
+    early = [PEER_CONTACT, SDP, ("Require", "100rel"), ("RSeq", "1"), ALL_METHODS]
+    (prack,) = bench.feed(respond(sent, 183, to_tag="callee", headers=early, body=ANSWER))
+    bench.feed(respond(prack, 200))  # type: ignore[arg-type]
+    terms = [("Supported", "timer"), ("Session-Expires", "90")]
+    update = request("UPDATE", from_tag="callee", to_tag=sent.from_.tag, call_id=sent.call_id, cseq=5, headers=terms)
+    (ok,) = bench.feed(update)
+    assert (statuses([ok]), ok.headers.get("Session-Expires")) == ([200], None)
+    assert bench.advance(100) == []
