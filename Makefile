@@ -23,9 +23,10 @@ run: setup .gateway-token  ## serve config/local.yaml: SIP on 5060, REST, health
 demo: setup           ## a whole conversation on loopback, heard in demo-out/*.wav
 	$(BIN)/gateway demo --out demo-out
 
-test: setup           ## install the peers where possible, then run every test
+test: setup           ## install the peers where possible, then run every test: four at a time, and what measures time by itself
 	tests/peers.sh
-	$(BIN)/pytest
+	$(BIN)/pytest -n 4 --dist worksteal -m 'not alone'
+	$(BIN)/pytest -m alone
 
 lint: setup
 	$(BIN)/ruff check .
@@ -37,7 +38,7 @@ bench: setup          ## the gateway under load beside its baselines
 
 interop-table: setup   ## try every peer and write the results into docs/interop.md
 	tests/peers.sh
-	$(BIN)/pytest tests/interop --interop-table docs/interop.md
+	$(BIN)/pytest -n 4 --dist worksteal -m 'not alone' tests/interop --interop-table docs/interop.md
 
 clean:
 	rm -rf .venv .venv-pipecat .venv-pyvoip .venv-oracles demo-out bench-out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.peers import require
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.alone]
 
 
 @pytest.mark.peer("SIPp", "UDP", "`gateway bench load`, small: every caller hears the greeting")

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.peers import require
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.alone]
 
 
 @pytest.mark.peer("SIPp", "UDP", "75 calls a second for 5 s (`gateway bench setup`): none fails")
