@@ -23,10 +23,12 @@ run: setup .gateway-token  ## serve config/local.yaml: SIP on 5060, REST, health
 demo: setup           ## a whole conversation on loopback, heard in demo-out/*.wav
 	$(BIN)/gateway demo --out demo-out
 
-test: setup           ## install the peers where possible, then run every test: four at a time, and what measures time by itself
+# First what only computes, then what talks over real sockets and mostly waits, last what measures time or load.
+test: setup           ## install the peers where possible, then run every test
 	tests/peers.sh
-	$(BIN)/pytest -n 4 --dist worksteal -m 'not alone'
-	$(BIN)/pytest -m alone
+	$(BIN)/pytest -n 2 --dist worksteal tests/unit tests/house tests/sim tests/differential
+	$(BIN)/pytest -n 4 --dist worksteal -m 'not alone' tests/edge tests/carrier tests/interop
+	$(BIN)/pytest -m alone tests/interop
 
 lint: setup
 	$(BIN)/ruff check .
