@@ -44,7 +44,6 @@ from gateway.sip.transport.resolver import Resolver
 from gateway.sip.user_agent import UserAgent, UserAgentConfig
 from gateway.trunks.accounts import Accounts
 from gateway.trunks.certificates import Certificates, certificate_findings
-from gateway.trunks.credentials import trunk_credentials
 from gateway.trunks.facts import TrunkFacts
 from gateway.trunks.hops import Hops
 from gateway.trunks.outbound import OutboundTrunks
@@ -110,7 +109,7 @@ class Gateway:
             advertise=addresses.signalling,
             admit=self.directory.door.admit,
             hears=self.directory.door.hears,
-            credentials=lambda admission: trunk_credentials(self.settings.trunks.get(admission.trunk)),
+            credentials=self.directory.door.credentials,
             registrar=self.accounts.registrar,
             user_agent=f"inworld-sip-gateway/{__version__}",
             session_expires_s=timer.interval_s if timer is not None else 0,
@@ -193,6 +192,7 @@ class Gateway:
             capacity=self.directory.capacity,
             media_address=addresses.media,
             vouch=self.directory.door.vouch,
+            takes_call=self.directory.door.takes_call,
             logger=self._log,
         )
         self._stack.push_async_callback(dialer.close)

@@ -15,6 +15,7 @@ from gateway.call.records import CallRecord, CallRecords
 from gateway.call.refer_target import ReferTargets
 from gateway.call.states import CallState
 from gateway.call.termination import EndReason
+from gateway.trunks.destination import OutboundRefused
 
 
 class NoSuchCallError(GatewayError):
@@ -47,9 +48,14 @@ class CallDesk:
 
     def place(self, order: CallOrder) -> CallRecord:
         """Calls somebody. Raises OutboundRefused, NotTaken or SettingsError."""
-        if self._is_draining():
-            raise NotTaken(503, "Gateway shutting down", "draining", 5)
-        return self.record(self._dialer.place(order).identity.call_id)
+        try:
+            if self._is_draining():
+                raise NotTaken(503, "Gateway shutting down", "draining", 5)
+            call = self._dialer.place(order)
+        except (NotTaken, OutboundRefused) as refused:
+            self._calls.order_refused(refused.rule)
+            raise
+        return self.record(call.identity.call_id)
 
     def record(self, call_id: str) -> CallRecord:
         """What is known of a call. Raises NoSuchCallError."""

@@ -12,6 +12,7 @@ from gateway.base.errors import CapacityError, GatewayError
 from gateway.call.assembly import CallAssembly
 from gateway.call.call import Call
 from gateway.call.capacity import Capacity, NotTaken
+from gateway.call.door.door import TRUNK_RATE
 from gateway.call.live_calls import LiveCalls
 from gateway.call.order import CallOrder
 from gateway.call.outbound import OutboundCall
@@ -105,6 +106,7 @@ class Dialer:
         capacity: Capacity,
         media_address: Callable[[Flow], str],
         vouch: Callable[[str, str, Iterable[str]], None],
+        takes_call: Callable[[str, float], bool],
         logger: Logger,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -116,6 +118,7 @@ class Dialer:
         self._capacity = capacity
         self._media_address = media_address
         self._vouch = vouch
+        self._takes_call = takes_call
         self._logger = logger
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -130,6 +133,9 @@ class Dialer:
         destination = parse_destination(order.to)
         trunk = self._trunks.choose(order.to, order.trunk)
         self._capacity.check(trunk)
+        if not self._takes_call(trunk, now):
+            why = f"more calls in a second than trunks.{trunk}.calls_per_second"
+            raise NotTaken(503, "Service Unavailable", TRUNK_RATE, _RATE_RETRY_S, why)
         settings = self._settings.trunks.get(trunk)
         caller = order.from_user or (settings and (settings.from_user or settings.username)) or ""
         ring_s = order.ring_timeout_s or (settings.ring_timeout_s if settings else None)
@@ -252,6 +258,10 @@ class Dialer:
         named = {name.lower() for name, _ in own}
         templates = render_headers(settings.headers.invite, variables) if settings is not None else ()
         return (*(pair for pair in templates if pair[0].lower() not in named), *(pair for pair in own if pair[1]))
+
+
+_RATE_RETRY_S = 1
+"""A rate has room again soon."""
 
 
 def _reason_of(error: OutboundRefused) -> EndReason:

@@ -94,6 +94,10 @@ class LiveCalls:
         finally:
             self._settle(call)
 
+    def order_refused(self, rule: str) -> None:
+        """A call that was ordered and never came to be one."""
+        self._metrics.orders_refused.labels(rule=rule).inc()
+
     def close(self) -> None:
         """No more deadlines."""
         if self._timer is not None:

@@ -11,6 +11,7 @@ from fastapi.params import Depends as DependsMark
 from gateway.base.errors import LocalProtocolError, SettingsError
 from gateway.call.capacity import NotTaken
 from gateway.call.desk import CallDesk, CallOverError, NoSuchCallError
+from gateway.call.door.door import TRUNK_RATE
 from gateway.call.order import CallOrder
 from gateway.call.records import CallRecord
 from gateway.control.auth import Caller, KeyRing, Role, require
@@ -159,7 +160,10 @@ class CallRoutes:
             raise Problem(_HTTP_OF_SIP.get(refused.status, 403), refused.rule, str(refused)) from refused
         except NotTaken as full:
             headers = {"Retry-After": str(full.retry_after_s or 5)}
-            raise Problem(503, full.rule, full.why or full.text, headers=headers) from full
+            self._logger.warning("order refused", rule=full.rule, key=caller.name)
+            # The node has room: it is this caller, by this trunk, who asks too fast (RFC 6585 §4).
+            status = 429 if full.rule == TRUNK_RATE else 503
+            raise Problem(status, full.rule, full.why or full.text, headers=headers) from full
         except SettingsError as error:
             raise Problem(422, "session_invalid", "; ".join(error.faults)) from error
         self._logger.info("call ordered", call=record.identity.call_id, key=caller.name)

@@ -44,6 +44,12 @@ class Metrics:
             ["rule"],
             registry=self.registry,
         )
+        self.orders_refused = Counter(
+            "gateway_orders_refused",
+            "Orders to call somebody that were refused, by the rule that refused them",
+            ["rule"],
+            registry=self.registry,
+        )
         self.bans = Counter(
             "gateway_sip_bans",
             "Sources kept out after failed authentication, and let go",

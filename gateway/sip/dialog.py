@@ -21,6 +21,9 @@ DialogId = tuple[str, str, str]
 
 MAX_FORWARDS = ("Max-Forwards", "70")
 
+_MOST_HOSTS = 8
+"""Hosts of one peer that a call may move between and still have its challenges answered."""
+
 
 @dataclass(slots=True)
 class Dialog:
@@ -51,6 +54,8 @@ class Dialog:
     """The last reliable provisional response that was acknowledged (RFC 3262 §4)."""
     digest: DigestClient | None = None
     """Answers challenges of requests in this dialog; None: they are refusals."""
+    digest_hosts: set[str] | None = None
+    """The only hosts whose challenges are answered; None: any, for a call of ours goes where we sent it."""
     _credentials: tuple[tuple[str, str], ...] = ()
     """The answer to a challenge, for the request that is to be sent once more."""
 
@@ -149,13 +154,22 @@ class Dialog:
     def _take_credentials(self, method: str, uri: str, body: bytes) -> tuple[tuple[str, str], ...]:
         """Those that answer a challenge, else such as served before: then nobody need ask (RFC 3261 §22.2)."""
         credentials, self._credentials = self._credentials, ()
-        if credentials or self.digest is None:
+        if credentials or self.digest is None or not self._is_at_its_host:
             return credentials
         return self.digest.authorize(method, uri, body)
 
+    @property
+    def _is_at_its_host(self) -> bool:
+        return self.digest_hosts is None or self.flow.remote[0] in self.digest_hosts
+
+    def may_answer(self, host: str) -> None:
+        """The call has moved to another host of those whose challenges may be answered."""
+        if self.digest_hosts is not None and len(self.digest_hosts) < _MOST_HOSTS:
+            self.digest_hosts.add(host)
+
     def answers_challenge(self, request: Request, response: Response) -> bool:
         """Whether ``request``, refused by ``response``, is to be sent once more: made anew, it has the credentials."""
-        if self.digest is None or response.status not in (401, 407):
+        if self.digest is None or response.status not in (401, 407) or not self._is_at_its_host:
             return False
         credentials = self.digest.answer(response, request.method, request.uri, request.body)
         self._credentials = credentials or ()

@@ -76,9 +76,10 @@ class UserAgentConfig:
 
     Whoever we place calls to must be heard: the requests of a peer come in by the same door.
     """
-    credentials: Callable[[Allow], Credentials | None] = lambda admission: None
+    credentials: Callable[[Allow, Flow], Credentials | None] = lambda admission, flow: None
     """What answers a challenge to a request of ours inside a call that somebody placed to us: carriers ask on BYE, too.
-    Calls that we place bring theirs along.
+    Asked with the flow it came on, and again when the call moves to another host: an answer is only for hosts of whom
+    we belong to. Calls that we place bring theirs along.
     """
     registrar: Registrar | None = None
     """Where phones register; None, or one without accounts: REGISTER is not served."""
@@ -515,6 +516,8 @@ class UserAgent(CallCommands):
         if admission is not None and call.admission is not None and admission != call.admission:
             self._refuse(request, flow, _ANOTHERS_CALL)
             return False
+        if admission is not None and call.dialog is not None and self._config.credentials(admission, flow) is not None:
+            call.dialog.may_answer(flow.remote[0])
         return admission is not None
 
     def _admit(self, request: Request, flow: Flow, now: float) -> Allow | None:

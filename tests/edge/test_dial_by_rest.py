@@ -13,7 +13,7 @@ import pytest
 from gateway.demo.phone import Phone
 from gateway.emulator.scenario import Scenario
 from gateway.measure import g711
-from tests.support.rest import CONTROL, Operator, dialling_trunks
+from tests.support.rest import CONTROL, Operator, assert_problem, dialling_trunks
 from tests.support.stage import GREETING, NOTHING, Stage, leftovers
 
 
@@ -221,3 +221,17 @@ async def test_an_attended_transfer_names_the_other_call_by_its_dialog() -> None
         finally:
             await stage.gateway.stop()
             await second.stop()
+
+
+async def test_orders_beyond_the_trunks_rate_are_429_and_say_when_to_come_again() -> None:
+    trunks = dialling_trunks(calls_per_second=1)
+    async with Stage(GREETING, trunks=trunks, control=CONTROL) as stage, Operator(stage) as operator:
+        await operator.call(stage.phone.uri)
+        refused = await operator.http.post("/v1/calls", json={"to": stage.phone.uri})
+        assert_problem(refused, 429)
+        assert refused.json()["rule"] == "trunks.calls_per_second"
+        assert int(refused.headers["retry-after"]) >= 1
+        metrics = stage.gateway.metrics.render().decode()
+        assert 'gateway_orders_refused_total{rule="trunks.calls_per_second"} 1.0' in metrics
+        await asyncio.sleep(1.1)
+        await operator.call(stage.phone.uri)

@@ -21,12 +21,13 @@ from gateway.settings.schema import Settings
 from gateway.settings.templates import clean_value
 from gateway.sip.admission import Admission, Allow, Challenge, Refuse, Silence
 from gateway.sip.digest import Challenge as DigestChallenge
-from gateway.sip.digest import DigestServer, Verified
+from gateway.sip.digest import Credentials, DigestServer, Verified
 from gateway.sip.digest.values import parse_digest_headers
 from gateway.sip.events import CallCancelled, CallConfirmed, CallEnded, CallOffered, CallRefused, Event
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError, unquote_string
 from gateway.sip.message import Request
+from gateway.trunks.credentials import trunk_credentials
 
 UNKNOWN_CALLERS = "unknown_callers"
 REQUEST_RATE = "protection.requests_per_second"
@@ -133,6 +134,13 @@ class Door:
             return None
         return next((trunk for trunk in vouchers.values() if trunk in self._settings.trunks), "")
 
+    def credentials(self, admission: Allow, flow: Flow) -> Credentials | None:
+        """What answers a challenge within a call of the trunk that was let in, at the trunk's own hosts: whoever has
+        proved its password from elsewhere is not told it back."""
+        if not admission.trunk or self.trunk_of(flow.remote[0]) != admission.trunk:
+            return None
+        return trunk_credentials(self._settings.trunks.get(admission.trunk))
+
     # The questions
 
     def hears(self, flow: Flow, now: float) -> str | None:
@@ -185,14 +193,16 @@ class Door:
             return allowed
         if self._unconfirmed_of[source_key(flow.remote[0])] >= self._unconfirmed_limit:
             return _later(UNCONFIRMED)
-        if allowed.trunk and not self._take_of_trunk(allowed.trunk, now):
+        if allowed.trunk and not self.takes_call(allowed.trunk, now):
             return _later(TRUNK_RATE)
         if self.trunk_of(flow.remote[0]) is None and not self._invites.take(source_key(flow.remote[0]), now):
             return _later(INVITE_RATE)
         return allowed
 
-    def _take_of_trunk(self, trunk: str, now: float) -> bool:
-        rate = self._settings.trunks[trunk].calls_per_second
+    def takes_call(self, trunk: str, now: float) -> bool:
+        """Whether the trunk's rate has room for one more call, which is counted: one that came in, or one to place."""
+        settings = self._settings.trunks.get(trunk)
+        rate = settings.calls_per_second if settings is not None else None
         if rate is None:
             return True
         if trunk not in self._trunk_rates:

@@ -100,8 +100,10 @@ class Call:
         call = cls(context, context.ids.token(), CallState.OFFERED, local_tag)
         call.dialog = dialog
         call.admission = admission
-        credentials = context.credentials(admission)
-        dialog.digest = DigestClient(credentials, context.ids) if credentials is not None else None
+        credentials = context.credentials(admission, flow)
+        if credentials is not None:
+            dialog.digest = DigestClient(credentials, context.ids)
+            dialog.digest_hosts = {flow.remote[0]}
         call.replaces = replaces
         call.peer.note(invite)
         context.dialogs[dialog.id] = call

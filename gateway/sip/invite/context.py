@@ -42,7 +42,7 @@ class CallContext:
     capabilities: Capabilities = field(default_factory=Capabilities)
     session: SessionTerms = field(default_factory=SessionTerms)
     reliable: Reliability = "supported"
-    credentials: Callable[[Allow], Credentials | None] = lambda admission: None
+    credentials: Callable[[Allow, Flow], Credentials | None] = lambda admission, flow: None
     stats: UserAgentStats = field(default_factory=UserAgentStats)
     deadlines: Deadlines[tuple[str, str]] = field(default_factory=Deadlines)
     events: deque[Event] = field(default_factory=deque)

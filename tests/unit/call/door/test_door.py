@@ -285,6 +285,25 @@ def test_a_trunk_has_its_own_rate_and_no_other() -> None:
     assert bench.admit(invite(), CARRIER) == Allow(trunk="slow")
 
 
+def test_calls_that_are_placed_take_from_the_same_rate() -> None:
+    bench = DoorBench(trunks={"slow": {"accept_from": [CARRIER], "calls_per_second": 2}})
+    assert bench.door.takes_call("slow", bench.now)
+    assert rules(bench.admit(invite(), CARRIER) for _ in range(2)) == ["", "trunks.calls_per_second"]
+    assert not bench.door.takes_call("slow", bench.now)
+    assert all(bench.door.takes_call("account:1001", bench.now) for _ in range(50)), "an account has no rate"
+
+
+def test_a_trunks_credentials_are_for_its_own_hosts_and_not_for_who_proves_them_elsewhere() -> None:
+    itsp = {"accept_from": [CARRIER], "username": "acme", "password": "right", "targets": ["sip:192.0.2.9"]}
+    bench = DoorBench(trunks={"itsp": itsp, "pbx": {"accept_from": [PBX]}})
+    door = bench.door
+    assert door.credentials(Allow(trunk="itsp"), flow(CARRIER)) == Credentials("acme", Secret("right"))
+    assert door.credentials(Allow(trunk="itsp"), flow(STRANGER)) is None
+    assert door.credentials(Allow(trunk="itsp"), flow(PBX)) is None
+    assert door.credentials(Allow(trunk="pbx"), flow(PBX)) is None
+    assert door.credentials(Allow(account="1001"), flow(STRANGER)) is None
+
+
 def test_a_reload_keeps_the_count_of_a_rate_that_stays() -> None:
     trunks = {"slow": {"accept_from": [CARRIER], "calls_per_second": 1}}
     bench = DoorBench(trunks=trunks)

@@ -13,9 +13,10 @@ from gateway.base.redact import Secret
 from gateway.sip.admission import Allow
 from gateway.sip.digest import Credentials
 from gateway.sip.events import CallEnded, EndCause
+from gateway.sip.flow import Flow
 from gateway.sip.message import Request
 from tests.support.calls import ALL_METHODS, ANSWER, OFFER, Talk, assert_nothing_is_left, inbound, outbound
-from tests.support.sip_peer import TCP, UserAgentBench, invitation, respond, statuses
+from tests.support.sip_peer import TCP, UDP, UserAgentBench, invitation, respond, statuses
 
 ROUTES = ("Record-Route", "<sip:edge.example.net;lr>, <sip:core.example.net;lr>")
 
@@ -176,6 +177,26 @@ def test_a_challenge_inside_the_call_is_answered_once(command: str) -> None:
     assert [message for message in again if isinstance(message, Request) and message.method != "ACK"] == [], "refused"
 
 
+CREDENTIALS = Credentials("acme", Secret("right"))
+ANOTHER_HOST = Flow("udp", UDP.local, ("198.51.100.99", 5060))
+
+
+@pytest.mark.parametrize("is_the_trunks", [True, False])
+def test_a_call_that_moved_to_another_host_is_answered_there_only_where_it_is_the_trunks(is_the_trunks: bool) -> None:
+    ours = {UDP.remote[0], ANOTHER_HOST.remote[0]} if is_the_trunks else {UDP.remote[0]}
+    config = {
+        "admission": Allow(trunk="itsp"),
+        "credentials": lambda _, flow: CREDENTIALS if flow.remote[0] in ours else None,
+    }
+    talk = inbound(config=config, headers=[ALL_METHODS])
+    bench = talk.bench
+    bench.feed(talk.request("UPDATE", headers=[("Contact", "<sip:bob@198.51.100.99>")]), ANOTHER_HOST)
+    bench.ua.hang_up(talk.call, bench.now)
+    bye = talk.sent()
+    again = bench.feed(respond(bye, 407, headers=[challenge("n1")]), ANOTHER_HOST)
+    assert len(again) == is_the_trunks
+
+
 def test_what_served_once_is_sent_at_once_with_the_next_count() -> None:
     talk = challenged_call()
     talk.bench.ua.ping(talk.call, talk.bench.now)
@@ -215,7 +236,7 @@ def test_nothing_is_tried_again_behind_our_bye_and_nothing_is_told(command: str)
 def test_a_challenge_in_a_call_that_came_in_is_answered_as_who_we_are_to_its_trunk() -> None:
     config = {
         "admission": Allow(trunk="carrier"),
-        "credentials": lambda admission: CREDENTIALS if admission.trunk == "carrier" else None,
+        "credentials": lambda admission, _: CREDENTIALS if admission.trunk == "carrier" else None,
     }
     talk = inbound(config=config)
     talk.bench.ua.hang_up(talk.call, talk.bench.now)
