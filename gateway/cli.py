@@ -38,7 +38,7 @@ LogLevel = Annotated[str, typer.Option("--log-level", help="debug, info, warning
 @app.command()
 def serve(config: ConfigOption, log_level: LogLevel = "info") -> None:
     """Answer calls until SIGTERM or SIGINT."""
-    from gateway.daemon import serve_forever
+    from gateway.daemon.process import serve_forever
     from gateway.observability.logs import configure_logs
 
     _check_level(log_level)

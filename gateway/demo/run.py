@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from gateway.base.errors import GatewayError
-from gateway.daemon import Gateway
+from gateway.daemon.gateway import Gateway
 from gateway.demo.phone import Phone
 from gateway.demo.recording import heard_samples, write_stereo
 from gateway.demo.report import Report

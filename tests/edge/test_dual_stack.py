@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.daemon import Gateway
+from gateway.daemon.gateway import Gateway
 from gateway.demo.phone import Phone
 from gateway.measure import g711
 from gateway.sdp.description import parse_description

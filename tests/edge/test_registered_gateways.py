@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.daemon import Gateway
+from gateway.daemon.gateway import Gateway
 from gateway.observability.node_events import NodeEvent
 from tests.support.network import free_sip_port
 from tests.support.stage import settings_with

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.call.journal import CallEvent
-from gateway.daemon import Gateway
+from gateway.daemon.gateway import Gateway
 from gateway.demo.phone import Phone
 from gateway.demo.run import demo_settings
 from gateway.emulator.scenario import Scenario

@@ -16,7 +16,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from gateway.base.errors import GatewayError, SettingsError
-from gateway.daemon import Gateway
+from gateway.daemon.gateway import Gateway
 from gateway.demo.phone import Phone
 from gateway.emulator.scenario import Scenario
 from tests.support.certificates import Authority, Pair

@@ -1,0 +1,1 @@
+"""The process: a gateway as a whole, what a reload changes in it, and the signals it obeys."""
