@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from gateway.base.ids import IdSource
 from gateway.sip.admission import ALLOW, Admission
-from gateway.sip.events import Event
+from gateway.sip.events import Event, RequestRefused
 from gateway.sip.flow import Flow
 from gateway.sip.invite.invitation import Invitation
 from gateway.sip.message import Request, Response, make_request, make_response, parse_message
@@ -154,6 +154,15 @@ class UserAgentBench:
     def counts(self) -> tuple[int, int, int]:
         """Live transactions, dialogs and calls."""
         return self.ua.transactions, self.ua.dialogs, self.ua.calls
+
+
+def refused(bench: UserAgentBench, message: Request, flow: Flow = UDP) -> tuple[Response, RequestRefused]:
+    """The answer to a message that is refused, and what is told of it."""
+    (response,) = bench.feed(message, flow)
+    assert isinstance(response, Response)
+    (event,) = bench.take_events()
+    assert isinstance(event, RequestRefused)
+    return response, event
 
 
 def statuses(messages: Iterable[Request | Response]) -> list[int | str]:
