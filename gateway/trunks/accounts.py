@@ -43,11 +43,17 @@ class Accounts:
     ) -> None:
         self.registrar = Registrar(_config(accounts), digest)
         self._names = frozenset(accounts)
+        self._passwords = {name: account.password for name, account in accounts.items()}
         self._events = events
         self._clock = clock
 
     def apply(self, accounts: Mapping[str, AccountSettings]) -> None:
-        """Other accounts from here on; phones of those that are gone are registered no more."""
+        """Other accounts from here on; phones of those that are gone, or have another password, are registered no
+        more."""
+        for name, account in accounts.items():
+            if self._passwords.get(name, account.password) != account.password:
+                self.registrar.forget(name)
+        self._passwords = {name: account.password for name, account in accounts.items()}
         self._names = frozenset(accounts)
         self.registrar.apply(_config(accounts))
 

@@ -73,7 +73,7 @@ class Door:
         self._trunk_rates: dict[str, tuple[float, TokenBucket]] = {}
         self._vouched: dict[str, frozenset[str]] = {}
         self._vouchers: dict[str, dict[str, str]] = {}
-        self._unconfirmed: dict[str, str] = {}
+        self._unconfirmed: dict[str, tuple[str, ...]] = {}
         self._unconfirmed_of: Counter[str] = Counter()
         self.apply(settings)
 
@@ -94,7 +94,10 @@ class Door:
         rates = {name: trunk.calls_per_second for name, trunk in settings.trunks.items()}
         self._trunk_rates = {name: kept for name, kept in self._trunk_rates.items() if rates.get(name) == kept[0]}
         limit = settings.protection.unconfirmed_invites
-        self._unconfirmed_limit = limit or max(_LEAST_UNCONFIRMED, settings.inworld.max_sessions // 2)
+        half = max(_LEAST_UNCONFIRMED, settings.inworld.max_sessions // 2)
+        self._unconfirmed_limit = limit or half
+        self._unconfirmed_of_trunk = max(half, self._unconfirmed_limit)
+        self._knows_pages = bool(settings.sip.websocket.origins)
 
     @property
     def digest(self) -> DigestServer:
@@ -134,10 +137,15 @@ class Door:
             return None
         return next((trunk for trunk in vouchers.values() if trunk in self._settings.trunks), "")
 
+    def _trunk_at(self, flow: Flow) -> str | None:
+        """``trunk_of`` where the address says who it is. Over WebSocket any page that is read there may speak, unless
+        the settings name the pages that may."""
+        return None if flow.is_websocket and not self._knows_pages else self.trunk_of(flow.remote[0])
+
     def credentials(self, admission: Allow, flow: Flow) -> Credentials | None:
         """What answers a challenge within a call of the trunk that was let in, at the trunk's own hosts: whoever has
         proved its password from elsewhere is not told it back."""
-        if not admission.trunk or self.trunk_of(flow.remote[0]) != admission.trunk:
+        if not admission.trunk or self._trunk_at(flow) != admission.trunk:
             return None
         return trunk_credentials(self._settings.trunks.get(admission.trunk))
 
@@ -147,7 +155,7 @@ class Door:
         """The rule by which this source gets silence without being read at all; None when it is listened to."""
         host = flow.remote[0]
         # Who is in a call is heard to its end, also when a reload has dropped the trunk meanwhile, or a ban came.
-        if self.trunk_of(host) is not None or self._is_in_call(host):
+        if self._trunk_at(flow) is not None or self._is_in_call(host):
             return None
         if not self._takes_strangers and self._settings.unknown_callers == "silence":
             return UNKNOWN_CALLERS
@@ -160,7 +168,7 @@ class Door:
 
     def admit(self, request: Request, flow: Flow, now: float) -> Admission:
         """Whether this request may go on, and as whose."""
-        trunk = self.trunk_of(flow.remote[0])
+        trunk = self._trunk_at(flow)
         # Phones may stand in a trunk's network: who registers must be an account wherever it is.
         if request.method == "REGISTER" and self._settings.accounts:
             return self._admit_by_proof(request, flow, now)
@@ -175,13 +183,12 @@ class Door:
     def note(self, event: Event) -> None:
         """What the user agent tells: which offered calls are confirmed by an ACK, or over."""
         match event:
-            case CallOffered(call=call, flow=flow):
-                self._unconfirmed[call] = source_key(flow.remote[0])
-                self._unconfirmed_of[self._unconfirmed[call]] += 1
+            case CallOffered(call=call, flow=flow, admission=admission):
+                holders = (source_key(flow.remote[0]), *([_holder(admission.trunk)] if admission.trunk else []))
+                self._unconfirmed[call] = holders
+                self._unconfirmed_of.update(holders)
             case CallConfirmed(call=call) | CallCancelled(call=call) | CallEnded(call=call) | CallRefused(call=call):
-                source = self._unconfirmed.pop(call, None)
-                if source is not None:
-                    self._unconfirmed_of -= Counter([source])  # drops what falls to zero
+                self._unconfirmed_of -= Counter(self._unconfirmed.pop(call, ()))  # drops what falls to zero
             case _:
                 pass
 
@@ -193,9 +200,11 @@ class Door:
             return allowed
         if self._unconfirmed_of[source_key(flow.remote[0])] >= self._unconfirmed_limit:
             return _later(UNCONFIRMED)
+        if self._unconfirmed_of[_holder(allowed.trunk)] >= self._unconfirmed_of_trunk:
+            return _later(UNCONFIRMED)
         if allowed.trunk and not self.takes_call(allowed.trunk, now):
             return _later(TRUNK_RATE)
-        if self.trunk_of(flow.remote[0]) is None and not self._invites.take(source_key(flow.remote[0]), now):
+        if self._trunk_at(flow) is None and not self._invites.take(source_key(flow.remote[0]), now):
             return _later(INVITE_RATE)
         return allowed
 
@@ -254,7 +263,7 @@ class Door:
         if isinstance(outcome, DigestChallenge):
             return Challenge(outcome.headers)
         if not isinstance(outcome, Verified):
-            is_trunk = bool(self.trunk_of(flow.remote[0]))
+            is_trunk = bool(self._trunk_at(flow))
             self._bans.failed(source, username, now, is_trusted=is_trunk)
             return Refuse(403, "Forbidden", outcome.rule)
         self._bans.succeeded(source, username, now)
@@ -302,6 +311,11 @@ def _ban_rule(settings: Settings) -> BanRule | None:
 
 def _later(rule: str) -> Refuse:
     return Refuse(503, "Service Unavailable", rule, (("Retry-After", str(_RETRY_AFTER_S)),))
+
+
+def _holder(trunk: str) -> str:
+    """All sources of a trunk together: whoever forges one of them can forge each. No source has a blank in it."""
+    return f"trunk {trunk}"
 
 
 def _opens_call(request: Request) -> bool:

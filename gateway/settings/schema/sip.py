@@ -104,7 +104,8 @@ class WebSocketSettings(Section):
     path: WebSocketPath = "/"
     """Where in the URL SIP is taken; any other path gets 404."""
     origins: tuple[WebOrigin, ...] = ()
-    """Pages whose scripts may connect, as https://HOST[:PORT]. Empty: all may."""
+    """Pages whose scripts may connect, as https://HOST[:PORT]. Empty: all may, and must prove a password, for a
+    browser's address says nothing about the page."""
 
 
 class SipSettings(Section):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.sip.grammar import (
     ABNF_TOKEN,
@@ -72,7 +72,7 @@ class DigestInput:
     algorithm: Algorithm
     username: str
     realm: str
-    password: str
+    password: str = field(repr=False)
     nonce: str
     method: str
     uri: str

@@ -105,6 +105,10 @@ class Registrar:
             if account not in config.accounts:
                 self._bindings.forget(account)
 
+    def forget(self, account: str) -> None:
+        """The account has another password: whoever registered with the old one is registered no more."""
+        self._bindings.forget(account)
+
     def contacts(self, account: str, now: float) -> list[Binding]:
         """Where a call to ``account`` goes: the preferred contact first, of equals the latest."""
         live = [binding for binding in self._bindings.of(account).values() if binding.expires_at > now]

@@ -96,5 +96,17 @@ def test_an_end_is_told_by_its_kind() -> None:
     assert desk.accounts.contacts("1001") is None
 
 
+def test_a_new_password_ends_what_was_registered_with_the_old_one() -> None:
+    desk = Desk()
+    desk.register("<sip:1001@198.51.100.7>")
+    desk.accounts.apply({"1001": account(), "1002": account()})
+    desk.tell()
+    assert desk.accounts.contacts("1001") != [], "the same password"
+    desk.accounts.apply({"1001": account(password="changed"), "1002": account()})
+    desk.tell()
+    assert desk.accounts.contacts("1001") == []
+    assert desk.seen[-1].details["cause"] == "account_gone"
+
+
 def test_other_peoples_events_are_not_ours() -> None:
     assert not Desk().accounts.handle_sip_event(CallCancelled("call"))

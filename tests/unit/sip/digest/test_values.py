@@ -53,6 +53,10 @@ def rfc2617(**changes: str) -> DigestInput:
     )
 
 
+def test_no_password_is_in_what_a_traceback_may_show() -> None:
+    assert "Circle" not in repr(rfc7616(MD5))
+
+
 def test_the_examples_of_rfc_7616() -> None:
     assert rfc7616(MD5).response() == "8ca523f5e9506fed4657c9700eebdbec"
     assert rfc7616(SHA_256).response() == "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"
