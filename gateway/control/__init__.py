@@ -1,1 +1,1 @@
-"""Floor 4: the operator's HTTP face. In this version: liveness, readiness and metrics."""
+"""Floor 4: the operator's HTTP face: calls, their events, trunks and accounts by REST; liveness, readiness, metrics."""

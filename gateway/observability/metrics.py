@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -36,58 +37,33 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.calls_live = Gauge("gateway_calls_live", "Calls that have not ended", registry=self.registry)
-        self.calls_ended = Counter("gateway_calls_ended", "Calls by end reason", ["reason"], registry=self.registry)
-        self.refusals = Counter(
-            "gateway_sip_refusals",
-            "SIP requests refused, by the rule that refused them",
-            ["rule"],
-            registry=self.registry,
-        )
-        self.orders_refused = Counter(
-            "gateway_orders_refused",
-            "Orders to call somebody that were refused, by the rule that refused them",
-            ["rule"],
-            registry=self.registry,
-        )
-        self.bans = Counter(
-            "gateway_sip_bans",
-            "Sources kept out after failed authentication, and let go",
-            ["change"],
-            registry=self.registry,
-        )
+        counter, gauge = partial(Counter, registry=self.registry), partial(Gauge, registry=self.registry)
+        self.calls_live = gauge("gateway_calls_live", "Calls that have not ended")
+        self.calls_ended = counter("gateway_calls_ended", "Calls by end reason", ["reason"])
         self.setup_s = Histogram(
             "gateway_call_setup_seconds", "INVITE to 200", buckets=_SECONDS, registry=self.registry
         )
-        self.interruptions = Counter("gateway_interruptions", "Agent turns cut off", registry=self.registry)
-        self.provider_faults = Counter(
-            "gateway_provider_faults", "Faults reported by or of the provider", ["kind"], registry=self.registry
+        self.refusals = counter("gateway_sip_refusals", "SIP requests refused, by the rule that refused them", ["rule"])
+        self.orders_refused = counter(
+            "gateway_orders_refused",
+            "Orders to call somebody that were refused, by the rule that refused them",
+            ["rule"],
         )
-        self.digits = Counter("gateway_digits", "Keypad digits received", registry=self.registry)
-
-        self.trunk_up = Gauge(
-            "gateway_trunk_up",
-            "1 while a target of the trunk answers OPTIONS, 0 when none does",
-            ["trunk"],
-            registry=self.registry,
+        self.bans = counter("gateway_sip_bans", "Sources kept out after failed authentication, and let go", ["change"])
+        self.interruptions = counter("gateway_interruptions", "Agent turns cut off")
+        self.provider_faults = counter("gateway_provider_faults", "Faults reported by or of the provider", ["kind"])
+        self.digits = counter("gateway_digits", "Keypad digits received")
+        self.trunk_up = gauge(
+            "gateway_trunk_up", "1 while a target of the trunk answers OPTIONS, 0 when none does", ["trunk"]
         )
-        self.trunk_rtt_s = Gauge(
-            "gateway_trunk_rtt_seconds",
-            "OPTIONS to its answer, of the trunk's nearest target",
-            ["trunk"],
-            registry=self.registry,
+        self.trunk_rtt_s = gauge(
+            "gateway_trunk_rtt_seconds", "OPTIONS to its answer, of the trunk's nearest target", ["trunk"]
         )
-        self.trunk_registered = Gauge(
-            "gateway_trunk_registered",
-            "1 while the trunk's registrar has us registered",
-            ["trunk"],
-            registry=self.registry,
+        self.trunk_registered = gauge(
+            "gateway_trunk_registered", "1 while the trunk's registrar has us registered", ["trunk"]
         )
-        self.registration_failures = Counter(
-            "gateway_trunk_registration_failures",
-            "Registrations that failed, by what failed",
-            ["trunk", "rule"],
-            registry=self.registry,
+        self.registration_failures = counter(
+            "gateway_trunk_registration_failures", "Registrations that failed, by what failed", ["trunk", "rule"]
         )
 
     def watch(self, name: str, help_text: str, read: Callable[[], float]) -> None:

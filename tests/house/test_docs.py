@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.call.profile import agent_faults
+from gateway.call.states import TRANSITIONS
 from gateway.emulator.scenario_file import load_scenario
 from gateway.settings.load import parse_settings
 from tests.support.certificates import Authority
@@ -85,6 +86,20 @@ def test_an_example_loads(page: Path, line: int, text: str, folder: Path) -> Non
 def test_links_within_the_repository_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|mailto:)([^)#]+)(?:#[^)]*)?\)", page.read_text())
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "gateway").glob("*/README.md")), ids=lambda page: page.parent.name)
+def test_the_readme_of_a_package_names_everything_in_it(page: Path) -> None:
+    inside = {path.stem for path in page.parent.glob("*.py")}
+    inside |= {path.name for path in page.parent.iterdir() if path.is_dir()}
+    inside = {name for name in inside if not name.startswith("__")}
+    assert inside - set(re.findall(r"\w+", page.read_text())) == set()
+
+
+def test_the_table_of_states_is_that_of_the_code() -> None:
+    rows = re.findall(r"^\| (\w+)(?: \([^|]*\))? \| ([\w, ]+) \|", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE)
+    drawn = {state: set(after.split(", ")) for state, after in rows if state != "state"}
+    assert drawn == {state.value: {after.value for after in move} for state, move in TRANSITIONS.items() if move}
 
 
 def test_decisions_are_numbered_without_gaps_and_say_their_number() -> None:

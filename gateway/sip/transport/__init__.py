@@ -1,4 +1,4 @@
-"""The edge of SIP: UDP and TCP sockets, and the endpoint that drives the user agent with them."""
+"""The edge of SIP: UDP, TCP, TLS and WebSocket, DNS, and the endpoint that drives the user agent with them."""
 
 from gateway.sip.transport.endpoint import Endpoint
 from gateway.sip.transport.limits import TransportLimits, TransportStats
