@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+import ssl
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.carrier.rtp_leg import RtpLeg
 
@@ -109,6 +111,9 @@ class Carrier(asyncio.DatagramProtocol):
         self._datagrams: asyncio.DatagramTransport | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._server: asyncio.Server | None = None
+        self.certificate: dict[str, Any] = {}
+        """What the gateway has shown of itself when it connected by TLS."""
         self.port = 0
 
     @classmethod
@@ -130,12 +135,39 @@ class Carrier(asyncio.DatagramProtocol):
         carrier._reading = asyncio.create_task(carrier._read(reader))
         return carrier
 
+    @classmethod
+    async def over_tls(cls, gateway: tuple[str, int], context: ssl.SSLContext) -> Carrier:
+        """The same over TLS."""
+        carrier = cls(gateway)
+        carrier.protocol = "TLS"
+        reader, carrier._writer = await asyncio.open_connection(*gateway, ssl=context, server_hostname="")
+        carrier.port = carrier._writer.get_extra_info("sockname")[1]
+        carrier._reading = asyncio.create_task(carrier._read(reader))
+        return carrier
+
+    @classmethod
+    async def behind_tls(cls, context: ssl.SSLContext) -> Carrier:
+        """A carrier that waits for one TLS connection of the gateway's."""
+        carrier = cls(("127.0.0.1", 0))
+        carrier.protocol = "TLS"
+
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            carrier._writer, carrier._reading = writer, asyncio.current_task()
+            carrier.certificate = writer.get_extra_info("peercert") or {}
+            await carrier._read(reader)
+
+        carrier._server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context)
+        carrier.port = carrier._server.sockets[0].getsockname()[1]
+        return carrier
+
     async def close(self) -> None:
         """Everything away: sockets and audio."""
         for leg in self._legs:
             await leg.close()
         if self._datagrams is not None:
             self._datagrams.close()
+        if self._server is not None:
+            self._server.close()
         if self._writer is not None:
             self._writer.close()
         if self._reading is not None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gateway.sip.capabilities import without
 from gateway.sip.dialog import Dialog
 from gateway.sip.message import Request, Response
 from gateway.sip.reason import reason_phrase
@@ -42,10 +44,16 @@ def make_in_dialog(
     if method in _WITH_CONTACT:
         fields.append(("Contact", dialog.contact(context.identity)))
     if method in _WITH_ABILITIES:
-        fields += [context.capabilities.allow, context.capabilities.supported]
+        fields += [context.capabilities.allow, _supported(context, method)]
     if body:
         fields.append(("Content-Type", content_type))
     return dialog.make_request(method, context.ids.branch(), context.identity, headers=[*fields, *headers], body=body)
+
+
+def _supported(context: CallContext, method: str) -> Header:
+    """A re-INVITE asks for no reliable provisional answers: in a call that is up nobody waits for news of ringing."""
+    ours, left_out = context.capabilities, ("100rel",) if method == "INVITE" else ()
+    return replace(ours, extensions=without(ours.extensions, *left_out)).supported
 
 
 class InDialogRequest:

@@ -246,3 +246,11 @@ def test_a_challenge_in_a_call_that_came_in_is_answered_as_who_we_are_to_its_tru
     assert second.cseq.number == first.cseq.number + 1
     talk.reply(second, 200)  # type: ignore[arg-type]
     assert_nothing_is_left(talk.bench)
+
+
+def test_a_reinvite_asks_for_no_reliable_answers_for_nobody_would_acknowledge_them() -> None:
+    talk = outbound(headers=[ALL_METHODS])
+    talk.bench.ua.reoffer(talk.call, OFFER, talk.bench.now)
+    assert "100rel" not in (talk.sent().headers.get("Supported") or "")
+    talk.bench.ua.ping(talk.call, talk.bench.now)
+    assert "100rel" in (talk.sent().headers.get("Supported") or "")
