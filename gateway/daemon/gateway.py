@@ -176,9 +176,9 @@ class Gateway:
             self.sip.flow_to,
             lambda: {"tcp", "tls", *(url.transport for url in self.sip.listening)},
         )
-        self.pings = Pings(self.sip, hops.find, self._own_host, self._node_events, self.metrics)
+        self.pings = Pings(self.sip.send_request, hops.find, self._own_host, self._node_events, self.metrics)
         self.registrations = Registrations(
-            self.sip,
+            self.sip.send_request,
             hops.find,
             self.sip.user_agent.contact,
             self._node_events,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from gateway.base.errors import CapacityError, LocalProtocolError
 from gateway.sip.address import Address
@@ -21,6 +21,25 @@ MAX_CLIENT_REQUESTS = 2_000
 _IN_DIALOGS_ONLY = frozenset(("INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE"))
 
 
+@dataclass(frozen=True, slots=True)
+class ClientRequest:
+    """What to send, and on which flow. ``from_`` and ``to`` are addresses as their headers carry them, without tags."""
+
+    method: str
+    uri: str
+    flow: Flow
+    from_: str
+    to: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    call_id: str | None = None
+    """This, ``cseq`` and ``from_tag`` are made up when they are left out."""
+    cseq: int | None = None
+    from_tag: str | None = None
+    route: tuple[str, ...] = ()
+    """The preloaded Route, nearest hop first."""
+
+
 class ClientRequests:
     """Sends them and tells of each how it ended: ``RequestAnswered`` or ``RequestFailed``, exactly once."""
 
@@ -32,44 +51,30 @@ class ClientRequests:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def send(
-        self,
-        method: str,
-        uri: str,
-        flow: Flow,
-        *,
-        from_: str,
-        to: str,
-        now: float,
-        headers: Iterable[tuple[str, str]] = (),
-        body: bytes = b"",
-        call_id: str | None = None,
-        cseq: int | None = None,
-        from_tag: str | None = None,
-        route: Sequence[str] = (),
-    ) -> str:
+    def send(self, wanted: ClientRequest, now: float) -> str:
         """See ``UserAgent.send_request``."""
+        method, flow = wanted.method, wanted.flow
         if method in _IN_DIALOGS_ONLY:
             raise LocalProtocolError(f"{method} is no request outside a dialog that stands alone")
         if len(self._waiting) >= self._limit or not self._context.table.has_room:
             raise CapacityError("too many requests wait for an answer")
         context = self._context
         try:
-            request_uri, routes = request_path(uri, route)
+            request_uri, routes = request_path(wanted.uri, wanted.route)
             fields = [
                 ("Via", context.identity.via(flow, context.ids.branch())),
                 MAX_FORWARDS,
                 *(("Route", element) for element in routes),
-                ("From", str(Address.parse(from_).with_params(tag=from_tag or context.ids.tag()))),
-                ("To", str(Address.parse(to))),
-                ("Call-ID", call_id or context.ids.call_id()),
-                ("CSeq", f"{cseq or context.ids.bits(16) + 1} {method}"),
+                ("From", str(Address.parse(wanted.from_).with_params(tag=wanted.from_tag or context.ids.tag()))),
+                ("To", str(Address.parse(wanted.to))),
+                ("Call-ID", wanted.call_id or context.ids.call_id()),
+                ("CSeq", f"{wanted.cseq or context.ids.bits(16) + 1} {method}"),
                 context.identity.user_agent,
-                *headers,
+                *wanted.headers,
             ]
         except SipParseError as error:
             raise LocalProtocolError(f"cannot send {method}: {error}") from error
-        return self._start(make_request(method, request_uri, headers=fields, body=body), flow, now)
+        return self._start(make_request(method, request_uri, headers=fields, body=wanted.body), flow, now)
 
     def _start(self, request: Request, flow: Flow, now: float) -> str:
         request_id = self._context.ids.token()

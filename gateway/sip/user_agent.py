@@ -26,7 +26,7 @@ from gateway.sip.invite.session_timer import SessionTerms
 from gateway.sip.invite.uac import InviteUac
 from gateway.sip.message import Response, parse_message
 from gateway.sip.registrar.server import RegisterServer
-from gateway.sip.request import ClientRequests
+from gateway.sip.request import ClientRequest, ClientRequests
 from gateway.sip.stats import UserAgentStats
 from gateway.sip.transaction.machine import TransactionContext
 from gateway.sip.transaction.table import TransactionTable
@@ -241,43 +241,13 @@ class UserAgent(CallCommands):
 
     # Requests outside dialogs
 
-    def send_request(
-        self,
-        method: str,
-        uri: str,
-        flow: Flow,
-        *,
-        from_: str,
-        to: str,
-        now: float,
-        headers: HeaderList = (),
-        body: bytes = b"",
-        call_id: str | None = None,
-        cseq: int | None = None,
-        from_tag: str | None = None,
-        route: Sequence[str] = (),
-    ) -> str:
+    def send_request(self, request: ClientRequest, now: float) -> str:
         """Send a request that opens no dialog (REGISTER, OPTIONS) and return its id.
 
         ``RequestAnswered`` or ``RequestFailed`` with that id follows, one of them, once; challenges are handed over as
-        any other answer. ``from_`` and ``to`` are addresses as their headers carry them, without tags. What is left out
-        of call_id, cseq and from_tag is made up. ``route`` is the preloaded Route, nearest hop first. Raises
-        CapacityError when too many requests wait, LocalProtocolError when the arguments are no SIP.
+        any other answer. Raises CapacityError when too many requests wait, LocalProtocolError when it is no SIP.
         """
-        return self._requests.send(
-            method,
-            uri,
-            flow,
-            from_=from_,
-            to=to,
-            now=now,
-            headers=headers,
-            body=body,
-            call_id=call_id,
-            cseq=cseq,
-            from_tag=from_tag,
-            route=route,
-        )
+        return self._requests.send(request, now)
 
     def watch(self, flows: Iterable[Flow]) -> None:
         """From here on ``FlowFailed`` tells when one of these fails, and of no other."""

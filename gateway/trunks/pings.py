@@ -19,12 +19,12 @@ from gateway.settings.schema import TrunkSettings
 from gateway.sip.events import Event, RequestAnswered, RequestFailed
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError, escape_user, format_host_port
+from gateway.sip.request import ClientRequest
 from gateway.sip.resolution import ResolutionError
 from gateway.sip.transaction.table import RequestFailure
 from gateway.sip.uri import SipUri
 from gateway.trunks.hops import FindHops
 from gateway.trunks.liveness import TargetHealth, TrunkLiveness, TrunkState
-from gateway.trunks.signalling import Signalling
 from gateway.trunks.target_uri import loose
 
 _ACCEPT = ("Accept", "application/sdp")
@@ -75,9 +75,9 @@ class _Ping:
 
 @dataclass(slots=True)
 class Pings:
-    """``own_host`` is our host on a flow as others know it."""
+    """``send_request`` is the endpoint's, ``own_host`` our host on a flow as others know it."""
 
-    signalling: Signalling
+    send_request: Callable[[ClientRequest], str]
     find_hops: FindHops
     own_host: Callable[[Flow], str]
     events: NodeEvents
@@ -181,7 +181,7 @@ class Pings:
         host = settings.from_domain or format_host_port(self.own_host(flow), None)
         request_uri = str(SipUri(uri.scheme, None, None, uri.host, uri.port))
         proxy = settings.outbound_proxy
-        request = self.signalling.send_request(
+        request = ClientRequest(
             "OPTIONS",
             request_uri,
             flow,
@@ -190,7 +190,7 @@ class Pings:
             headers=(_ACCEPT,),
             route=() if proxy is None else (f"<{loose(proxy)}>",),
         )
-        self._under_way[request] = _Ping(trunk, target, self.clock())
+        self._under_way[self.send_request(request)] = _Ping(trunk, target, self.clock())
 
     def _tell(self, trunk: _Trunk) -> None:
         """Metrics as they stand; an event when the trunk's state is another."""

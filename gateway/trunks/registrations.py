@@ -28,13 +28,13 @@ from gateway.sip.registration import (
     SendRegister,
     Unregistered,
 )
+from gateway.sip.request import ClientRequest
 from gateway.sip.resolution import ResolutionError
 from gateway.sip.transaction.table import RequestFailure
 from gateway.sip.uri import SipUri
 from gateway.trunks.hops import FindHops
 from gateway.trunks.registration_config import registration_config
 from gateway.trunks.registration_status import TrunkRegistration, registration_status
-from gateway.trunks.signalling import Signalling
 
 STOP_LIMIT_S = 2.0
 """How long registrars may take to hear that we go."""
@@ -66,9 +66,10 @@ class Callbacks:
 
 @dataclass(slots=True)
 class Registrations:
-    """``contact`` names us on a flow: ``UserAgent.contact``. ``node`` tells this node from others of its trunks."""
+    """``send_request`` is the endpoint's. ``contact`` names us on a flow: ``UserAgent.contact``. ``node`` tells this node
+    from others of its trunks."""
 
-    signalling: Signalling
+    send_request: Callable[[ClientRequest], str]
     find_hops: FindHops
     contact: Callable[[Flow, str | None], str]
     events: NodeEvents
@@ -278,17 +279,19 @@ class Registrations:
 
     def _send(self, trunk: _Trunk, wanted: SendRegister) -> None:
         try:
-            trunk.request = self.signalling.send_request(
-                "REGISTER",
-                wanted.uri,
-                wanted.flow,
-                from_=wanted.from_,
-                to=wanted.to,
-                headers=wanted.headers,
-                call_id=wanted.call_id,
-                cseq=wanted.cseq,
-                from_tag=wanted.from_tag,
-                route=wanted.route,
+            trunk.request = self.send_request(
+                ClientRequest(
+                    "REGISTER",
+                    wanted.uri,
+                    wanted.flow,
+                    from_=wanted.from_,
+                    to=wanted.to,
+                    headers=wanted.headers,
+                    call_id=wanted.call_id,
+                    cseq=wanted.cseq,
+                    from_tag=wanted.from_tag,
+                    route=wanted.route,
+                )
             )
         except (CapacityError, LocalProtocolError):
             trunk.registration.request_failed(RequestFailure.FLOW, self.clock())

@@ -65,7 +65,7 @@ async def test_a_gateway_registers_at_a_gateway_and_takes_it_back(transport: str
                 return [ours.flow_to(("127.0.0.1", carrier.port(transport)), transport)]  # type: ignore[arg-type]
 
             registrations = Registrations(
-                ours,
+                ours.send_request,
                 find_hops,
                 ours.user_agent.contact,
                 NodeEvents([seen.append]),

@@ -11,6 +11,7 @@ from websockets.typing import Subprotocol
 
 from gateway.sip.events import FlowFailed
 from gateway.sip.flow import Flow
+from gateway.sip.request import ClientRequest
 from gateway.sip.transport import keep_alive
 from tests.support.sip_peer import request
 from tests.support.telephone import Telephone
@@ -41,7 +42,7 @@ def keep(phone: Telephone, flow: Flow) -> None:
 async def test_two_endpoints_keep_a_connection_open() -> None:
     async with Telephone() as ours, Telephone() as theirs:
         flow = ours.endpoint.flow_to(("127.0.0.1", theirs.endpoint.port("tcp")), "tcp")
-        ours.endpoint.send_request("OPTIONS", "sip:x@y", flow, from_="<sip:a@b>", to="<sip:x@y>")
+        ours.endpoint.send_request(ClientRequest("OPTIONS", "sip:x@y", flow, "<sip:a@b>", "<sip:x@y>"))
         await until(lambda: theirs.endpoint.connections)
         keep(ours, flow)
         await until(lambda: theirs.endpoint.stats.keep_alives >= 3)

@@ -17,6 +17,7 @@ import uvloop
 from gateway.sip.events import CallAnswered, CallConfirmed, CallEnded, CallOffered, EndCause, RequestRefused
 from gateway.sip.framing import StreamFramer
 from gateway.sip.message import Request, Response, parse_message
+from gateway.sip.request import ClientRequest
 from gateway.sip.transport.limits import TransportLimits
 from gateway.sip.transport.tls import ClientIdentity, ServerIdentity, TlsContexts
 from tests.support.certificates import Authority, Pair
@@ -253,7 +254,9 @@ def test_a_connection_is_used_the_other_way_only_by_who_its_certificate_is_for(
             writer, receive = await talk(site, gateway.endpoint.port("tls"), ping)
             assert (await receive()).status == 200
             flow = gateway.endpoint.flow_to(("127.0.0.1", 5081), "tls", server_name=sent_by.partition(":")[0])
-            gateway.endpoint.send_request("OPTIONS", "sip:sbc.example", flow, from_="<sip:a@b>", to="<sip:sbc.example>")
+            gateway.endpoint.send_request(
+                ClientRequest("OPTIONS", "sip:sbc.example", flow, "<sip:a@b>", "<sip:sbc.example>")
+            )
             if sent_by.startswith("sbc"):
                 asked = await receive()
                 assert isinstance(asked, Request)

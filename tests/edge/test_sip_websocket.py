@@ -24,6 +24,7 @@ from gateway.sip.events import (
     RequestRefused,
 )
 from gateway.sip.message import parse_message
+from gateway.sip.request import ClientRequest
 from gateway.sip.transport.limits import TransportLimits
 from gateway.sip.transport.tls import ServerIdentity, TlsContexts
 from tests.support.certificates import Authority
@@ -245,7 +246,7 @@ def test_while_draining_every_transport_says_503_to_options(run: Callable[..., N
         async with Telephone(listen=listen, tls=tls) as callee, Telephone() as caller:
             callee.endpoint.user_agent.draining = True
             flow = caller.endpoint.flow_to(("127.0.0.1", callee.endpoint.port("udp")))
-            caller.endpoint.send_request("OPTIONS", "sip:x@y", flow, from_="<sip:a@b>", to="<sip:x@y>")
+            caller.endpoint.send_request(ClientRequest("OPTIONS", "sip:x@y", flow, "<sip:a@b>", "<sip:x@y>"))
             assert (await caller.told(RequestAnswered)).response.status == 503
             for transport in ("tcp", "tls"):
                 secured = context if transport == "tls" else None

@@ -18,6 +18,7 @@ from gateway.sip.events import Event
 from gateway.sip.flow import Flow, SocketAddress, Transport, default_port
 from gateway.sip.grammar import SipParseError
 from gateway.sip.invite.invitation import Invitation
+from gateway.sip.request import ClientRequest
 from gateway.sip.transport.commands import EndpointCommands
 from gateway.sip.transport.keep_alive import KeepAlive
 from gateway.sip.transport.limits import TransportLimits, TransportStats
@@ -27,8 +28,6 @@ from gateway.sip.transport.streams import StreamConnections
 from gateway.sip.transport.tls import TlsContexts
 from gateway.sip.transport.udp import UdpListener
 from gateway.sip.user_agent import UserAgent
-
-HeaderList = Iterable[tuple[str, str]]
 
 _log = logging.getLogger(__name__)
 
@@ -180,39 +179,12 @@ class Endpoint(EndpointCommands):
         self.user_agent.give_up(call)
         self.drive()
 
-    def send_request(
-        self,
-        method: str,
-        uri: str,
-        flow: Flow,
-        *,
-        from_: str,
-        to: str,
-        headers: HeaderList = (),
-        body: bytes = b"",
-        call_id: str | None = None,
-        cseq: int | None = None,
-        from_tag: str | None = None,
-        route: Sequence[str] = (),
-    ) -> str:
+    def send_request(self, request: ClientRequest) -> str:
         """Send a request outside dialogs on a flow of ``flow_to``; returns its id before its outcome is told."""
-        request = self.user_agent.send_request(
-            method,
-            uri,
-            flow,
-            from_=from_,
-            to=to,
-            now=time.monotonic(),
-            headers=headers,
-            body=body,
-            call_id=call_id,
-            cseq=cseq,
-            from_tag=from_tag,
-            route=route,
-        )
+        request_id = self.user_agent.send_request(request, time.monotonic())
         # The sender must know the id before the event that names it.
         asyncio.get_running_loop().call_soon(self.drive)
-        return request
+        return request_id
 
     def keep_alive(self, flows: Collection[Flow]) -> None:
         """Keep these flows open by pings, and no others (RFC 5626 §4.4); the user agent is told of those that fail.

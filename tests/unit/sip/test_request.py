@@ -10,7 +10,7 @@ from gateway.base.errors import CapacityError, LocalProtocolError
 from gateway.sip.admission import Silence
 from gateway.sip.events import FlowFailed, RequestAnswered, RequestFailed
 from gateway.sip.message import Request
-from gateway.sip.request import MAX_CLIENT_REQUESTS
+from gateway.sip.request import MAX_CLIENT_REQUESTS, ClientRequest
 from gateway.sip.transaction.table import RequestFailure
 from tests.support.sip_peer import TCP, UDP, UserAgentBench, respond, statuses
 
@@ -19,7 +19,8 @@ AOR = "<sip:alice@example.com>"
 
 def send(bench: UserAgentBench, method: str = "OPTIONS", flow: object = UDP, **changes: object) -> tuple[str, Request]:
     given: dict[str, object] = {"from_": AOR, "to": AOR, **changes}
-    request_id = bench.ua.send_request(method, "sip:example.com", flow, now=bench.now, **given)  # type: ignore[arg-type]
+    wanted = ClientRequest(method, "sip:example.com", flow, **given)  # type: ignore[arg-type]
+    request_id = bench.ua.send_request(wanted, bench.now)
     (sent,) = bench.drain()
     assert isinstance(sent, Request)
     return request_id, sent
@@ -120,7 +121,7 @@ def test_the_answer_of_a_host_that_may_not_call_is_heard() -> None:
 def test_requests_that_belong_to_dialogs_are_not_sent_so(method: str) -> None:
     bench = UserAgentBench()
     with pytest.raises(LocalProtocolError):
-        bench.ua.send_request(method, "sip:a", UDP, from_=AOR, to=AOR, now=0.0)
+        bench.ua.send_request(ClientRequest(method, "sip:a", UDP, AOR, AOR), 0.0)
 
 
 @pytest.mark.parametrize(

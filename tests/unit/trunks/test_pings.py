@@ -12,6 +12,7 @@ from gateway.observability.node_events import NodeEvent, NodeEvents
 from gateway.settings.schema import TrunkSettings
 from gateway.sip.events import CallCancelled, RequestAnswered, RequestFailed
 from gateway.sip.flow import Flow
+from gateway.sip.request import ClientRequest
 from gateway.sip.resolution import ResolutionError
 from gateway.sip.transaction.table import RequestFailure
 from gateway.sip.uri import SipUri
@@ -30,14 +31,14 @@ class Node:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.sent: list[dict[str, object]] = []
+        self.sent: list[ClientRequest] = []
         self.seen: list[NodeEvent] = []
         self.asked: list[str] = []
         self.hops: list[Flow] | Exception = HOPS
         self.is_full = False
         self.metrics = Metrics()
         self.pings = Pings(
-            self,
+            self.send_request,
             self.find_hops,
             lambda flow: flow.local[0],
             NodeEvents([self.seen.append]),
@@ -51,10 +52,10 @@ class Node:
             raise self.hops
         return self.hops
 
-    def send_request(self, method: str, uri: str, flow: Flow, **given: object) -> str:
+    def send_request(self, request: ClientRequest) -> str:
         if self.is_full:
             raise CapacityError("full")
-        self.sent.append({"method": method, "uri": uri, "flow": flow, **given})
+        self.sent.append(request)
         return f"request {len(self.sent)}"
 
     async def apply(self, **trunks: TrunkSettings) -> None:
@@ -93,8 +94,8 @@ async def node() -> Node:
 async def test_a_trunk_that_answers_is_told_up_once(node: Node) -> None:
     await node.apply(carrier=trunk(), inbound_only=TrunkSettings(), quiet=trunk(options_s=0))
     (sent,) = node.sent
-    assert (sent["method"], sent["uri"], sent["flow"]) == ("OPTIONS", "sip:carrier.example", HOPS[0])
-    assert (sent["from_"], sent["to"]) == ("<sip:gateway@192.0.2.1>", "<sip:carrier.example>")
+    assert (sent.method, sent.uri, sent.flow) == ("OPTIONS", "sip:carrier.example", HOPS[0])
+    assert (sent.from_, sent.to) == ("<sip:gateway@192.0.2.1>", "<sip:carrier.example>")
     assert node.figure("gateway_trunk_up") is None, "nobody knows yet"
     node.now += 0.02
     assert await node.answer(200)
@@ -115,7 +116,7 @@ async def test_one_that_falls_silent_is_told_down_and_its_other_address_is_tried
     await node.pass_time(10)
     assert not node.pings.is_down("carrier")
     await node.pass_time(10)
-    assert node.sent[-1]["flow"] == HOPS[1]
+    assert node.sent[-1].flow == HOPS[1]
     await node.pass_time(10)
     assert node.pings.is_down("carrier")
     assert node.told() == ["trunk.up", "trunk.down"]
@@ -145,9 +146,9 @@ async def test_what_cannot_be_asked_is_down(node: Node, fault: object) -> None:
 async def test_an_outbound_proxy_is_asked_for_the_target(node: Node) -> None:
     await node.apply(carrier=trunk(outbound_proxy="sip:proxy.example;transport=tcp", from_domain="us.example"))
     assert node.asked == ["sip:proxy.example;transport=tcp"]
-    assert node.sent[0]["uri"] == "sip:carrier.example"
-    assert node.sent[0]["route"] == ("<sip:proxy.example;transport=tcp;lr>",)
-    assert node.sent[0]["from_"] == "<sip:gateway@us.example>"
+    assert node.sent[0].uri == "sip:carrier.example"
+    assert node.sent[0].route == ("<sip:proxy.example;transport=tcp;lr>",)
+    assert node.sent[0].from_ == "<sip:gateway@us.example>"
     await node.pings.stop()
 
 

@@ -15,6 +15,7 @@ from gateway.settings.schema import TrunkSettings
 from gateway.sip.events import CallCancelled, FlowFailed, RequestAnswered, RequestFailed
 from gateway.sip.flow import Flow
 from gateway.sip.message import make_request, make_response
+from gateway.sip.request import ClientRequest
 from gateway.sip.resolution import ResolutionError
 from gateway.sip.transaction.table import RequestFailure
 from gateway.sip.uri import SipUri
@@ -35,7 +36,7 @@ class Node:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.sent: list[dict[str, object]] = []
+        self.sent: list[ClientRequest] = []
         self.seen: list[NodeEvent] = []
         self.hops: list[Flow] | Exception = [HOP]
         self.metrics = Metrics()
@@ -43,7 +44,7 @@ class Node:
         self.shared: list[set[Flow]] = []
         self.is_full = False
         self.registrations = Registrations(
-            self,
+            self.send_request,
             self.find_hops,
             lambda flow, user: f"<sip:{user}@{flow.local[0]}:{flow.local[1]}>",
             NodeEvents([self.seen.append]),
@@ -64,10 +65,10 @@ class Node:
             raise self.hops
         return self.hops
 
-    def send_request(self, method: str, uri: str, flow: Flow, **given: object) -> str:
+    def send_request(self, request: ClientRequest) -> str:
         if self.is_full:
             raise CapacityError("full")
-        self.sent.append({"method": method, "uri": uri, "flow": flow, **given})
+        self.sent.append(request)
         return f"request {len(self.sent)}"
 
     async def settle(self) -> None:
@@ -80,16 +81,16 @@ class Node:
         sent = self.sent[number - 1]
         fields = [
             ("Via", "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport=4444;received=198.51.100.5"),
-            ("From", f"{sent['from_']};tag=x"),
-            ("To", str(sent["to"])),
-            ("Call-ID", str(sent["call_id"])),
-            ("CSeq", f"{sent['cseq']} REGISTER"),
+            ("From", f"{sent.from_};tag=x"),
+            ("To", str(sent.to)),
+            ("Call-ID", str(sent.call_id)),
+            ("CSeq", f"{sent.cseq} REGISTER"),
         ]
         response = make_response(make_request("REGISTER", "sip:x", headers=fields), status, headers=headers)
         assert self.registrations.handle_sip_event(RequestAnswered(f"request {number}", response))
 
     def header(self, name: str, at: int = -1) -> str | None:
-        headers = self.sent[at]["headers"]
+        headers = self.sent[at].headers
         assert isinstance(headers, tuple)
         return dict(headers).get(name)
 
@@ -109,8 +110,8 @@ async def node() -> Node:
 
 async def test_a_trunk_registers_and_is_shown(node: Node) -> None:
     await node.registered()
-    assert node.sent[0]["uri"] == "sip:carrier.example"
-    assert node.sent[0]["from_"] == "<sip:acme@carrier.example>"
+    assert node.sent[0].uri == "sip:carrier.example"
+    assert node.sent[0].from_ == "<sip:acme@carrier.example>"
     assert (node.header("Contact") or "").startswith("<sip:acme@192.0.2.1:5060>;+sip.instance=")
     (event,) = node.seen
     assert event.name.value == "trunk.registered"
@@ -232,7 +233,7 @@ async def test_a_changed_trunk_registers_only_after_its_old_self_has_left(node: 
     node.respond(200)
     await node.settle()
     assert node.header("Expires") == "3600"
-    assert node.sent[2]["call_id"] != node.sent[0]["call_id"]
+    assert node.sent[2].call_id != node.sent[0].call_id
     node.respond(200)
     assert node.metrics.registry.get_sample_value("gateway_trunk_registered", {"trunk": "carrier"}) == 1
     assert "registration of carrier" in node.vouched
