@@ -66,8 +66,8 @@ class Callbacks:
 
 @dataclass(slots=True)
 class Registrations:
-    """``send_request`` is the endpoint's. ``contact`` names us on a flow: ``UserAgent.contact``. ``node`` tells this node
-    from others of its trunks."""
+    """``send_request`` is the endpoint's. ``contact`` names us on a flow: ``UserAgent.contact``. ``node`` tells this
+    node from others of its trunks."""
 
     send_request: Callable[[ClientRequest], str]
     find_hops: FindHops
