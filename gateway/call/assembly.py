@@ -148,7 +148,6 @@ class CallAssembly:
         caller: str,
         now: float,
         calls: CallTable,
-        is_ipv6: bool | None = None,
     ) -> OutboundCall:
         """A call ready to ``begin``; nothing has been said to anybody. Raises CapacityError or SettingsError."""
         agent = self._settings.agents[order.agent]
@@ -168,10 +167,10 @@ class CallAssembly:
         agent = agent.model_copy(update={"session": merge(agent.session, order.session)})
         agent = personalise(agent, variables)
         wiring = Wiring(self._clock, calls)
-        is_ipv6 = self._media.pool.is_ipv6 if is_ipv6 is None else is_ipv6
-        parts = self._parts(identity, agent, self._negotiator("", ""), wiring, now, is_ipv6=is_ipv6)
+        # A port of the usual IP version; it is exchanged when the first hop is known and of the other one.
+        parts = self._parts(identity, agent, self._negotiator("", ""), wiring, now)
         limits = self._limits_of(agent, order)
-        call = OutboundCall(identity, parts, limits=limits, is_ipv6=is_ipv6, on_end=wiring.ended)
+        call = OutboundCall(identity, parts, limits=limits, on_end=wiring.ended)
         wiring.call = call
         return call
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from gateway.base.errors import CapacityError, GatewayError
+from gateway.base.errors import CapacityError, GatewayError, LocalProtocolError
 from gateway.call.assembly import CallAssembly
 from gateway.call.call import Call
 from gateway.call.capacity import Capacity, NotTaken
@@ -23,8 +23,12 @@ from gateway.settings.schema import Settings
 from gateway.settings.templates import clean_value, render, render_headers
 from gateway.sip.events import CallRedirected, HopFailed
 from gateway.sip.flow import Flow
+from gateway.sip.grammar import format_host_port
 from gateway.sip.invite.invitation import Invitation
 from gateway.trunks.destination import OutboundRefused, parse_destination
+
+NO_MEDIA = "media_ip_version"
+"""The rule by which a hop is passed over: there is no RTP port of its IP version, or audio flows over the other."""
 
 
 class Redirection(Protocol):
@@ -51,8 +55,6 @@ class Trunks(Protocol):
 
     def choose(self, to: str, trunk: str | None = None) -> str: ...
 
-    def likely_ipv6(self, trunk: str, to: str) -> bool | None: ...
-
     async def invitation(
         self,
         trunk: str,
@@ -62,14 +64,11 @@ class Trunks(Protocol):
         from_user: str | None = None,
         headers: tuple[tuple[str, str], ...] = (),
         ring_timeout_s: float | None = None,
-        wants_ipv6: bool | None = None,
     ) -> Invitation: ...
 
     def speaks_for(self, trunk: str, to: str) -> str: ...
 
-    async def redirection(
-        self, trunk: str, event: CallRedirected, *, wants_ipv6: bool | None = None
-    ) -> Redirection | None: ...
+    async def redirection(self, trunk: str, event: CallRedirected) -> Redirection | None: ...
 
     def hop_failed(self, event: HopFailed) -> None: ...
 
@@ -141,14 +140,7 @@ class Dialer:
         ring_s = order.ring_timeout_s or (settings.ring_timeout_s if settings else None)
         order = replace(order, to=str(destination), ring_timeout_s=ring_s)
         try:
-            call = self._assembly.outbound(
-                order,
-                trunk=trunk,
-                caller=caller,
-                now=now,
-                calls=self._calls,
-                is_ipv6=self._trunks.likely_ipv6(trunk, order.to),
-            )
+            call = self._assembly.outbound(order, trunk=trunk, caller=caller, now=now, calls=self._calls)
         except CapacityError as error:
             full = sip_cause(EndReason.NO_CAPACITY)
             raise NotTaken(full.status, full.text, "no_media_port", error.retry_after_s, str(error)) from error
@@ -197,7 +189,6 @@ class Dialer:
                 body=b"",
                 headers=self._headers(order, trunk),
                 ring_timeout_s=order.ring_timeout_s,
-                wants_ipv6=call.is_ipv6,
             )
         except OutboundRefused as error:
             rule, why, reason = error.rule, str(error), _reason_of(error)
@@ -209,22 +200,33 @@ class Dialer:
             self._calls.run(call, lambda _: self._invite(call, invitation, order.to))
 
     def _invite(self, call: OutboundCall, invitation: Invitation, to: str) -> None:
-        hop = invitation.hops[0]
         speaks_for = self._trunks.speaks_for(call.identity.trunk, to)
         self._let_in(call, speaks_for, [flow for target in invitation.targets for flow in target.hops])
 
-        def place() -> str:
-            offer = call.offer(self._media_address(hop), hop.remote[0])
-            return self._signalling.invite(replace(invitation, body=offer))
+        faults: list[str] = []
+
+        def make_offer(hop: Flow) -> bytes | None:
+            return self._offer(call, hop, faults)
 
         try:
-            call.dial(place, self._clock())
+            call.dial(lambda: self._signalling.invite(replace(invitation, make_offer=make_offer)), self._clock())
         except GatewayError as error:
-            call.could_not_dial("not_sent", str(error), self._clock())
+            rule, why = (NO_MEDIA, faults[0]) if faults else ("not_sent", str(error))
+            call.could_not_dial(rule, why, self._clock())
+
+    def _offer(self, call: OutboundCall, hop: Flow, faults: list[str]) -> bytes | None:
+        """The offer for a hop, with an RTP port of its IP version; None when the call has none there."""
+        try:
+            return call.offer(self._media_address(hop), hop.remote[0])
+        except GatewayError as error:
+            faults.append(str(error))
+            to = format_host_port(*hop.remote)
+            self._logger.warning("hop passed over", call=call.identity.call_id, rule=NO_MEDIA, hop=to, why=str(error))
+            return None
 
     async def _follow(self, call: OutboundCall, event: CallRedirected) -> None:
         try:
-            found = await self._trunks.redirection(call.identity.trunk, event, wants_ipv6=call.is_ipv6)
+            found = await self._trunks.redirection(call.identity.trunk, event)
         except Exception:
             found = None
             self._logger.exception("redirect could not be followed", call=call.identity.call_id)
@@ -236,9 +238,12 @@ class Dialer:
                 self._signalling.give_up(event.call)
             else:
                 self._let_in(call, found.speaks_for, found.hops)
-                self._signalling.redirect(
-                    event.call, found.request_uri, found.hops, contact=found.contact, route=found.route
-                )
+                try:
+                    self._signalling.redirect(
+                        event.call, found.request_uri, found.hops, contact=found.contact, route=found.route
+                    )
+                except LocalProtocolError:  # none of its hops can have the call's audio: what was answered stands
+                    self._signalling.give_up(event.call)
 
         self._calls.run(call, step)
 

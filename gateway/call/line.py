@@ -42,10 +42,13 @@ class Line:
     # --- offer and answer --------------------------------------------------------------------------------------
 
     def place(self, address: str, signalling_host: str) -> None:
-        """Of a call we place: which address of ours its peer is told, and which host that peer signals from."""
-        self._early.clear()
+        """Of a call we place: which address of ours its peer is told, and which host that peer signals from.
+
+        Raises CapacityError or LocalProtocolError when there can be no port of that IP version; all stays as it was.
+        """
         if self._media.speak_ip_of(address):
             self._negotiator.bind(self._media.local_port)
+        self._early.clear()
         self._negotiator.place(address, signalling_host)
 
     def offer(self) -> bytes:

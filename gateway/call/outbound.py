@@ -26,12 +26,9 @@ class OutboundCall(Call):
         parts: CallParts,
         *,
         limits: CallLimits,
-        is_ipv6: bool = False,
         on_end: Callable[[Call], None],
     ) -> None:
         super().__init__(identity, parts, limits=limits, state=CallState.QUEUED, on_end=on_end)
-        self.is_ipv6 = is_ipv6
-        """The IP version of its RTP port."""
         self._ring_due: float | None = None
         self._agent_due: float | None = None
         self._last_ringing = 0
@@ -54,7 +51,10 @@ class OutboundCall(Call):
         self._provider.start()
 
     def offer(self, address: str, signalling_host: str) -> bytes:
-        """The SDP for the INVITE; ``address`` is what that peer is told to send audio to."""
+        """The SDP for an INVITE; ``address`` is what that peer is told to send audio to, and says the IP version.
+
+        Raises CapacityError or LocalProtocolError where audio of that version cannot be had.
+        """
         self._line.place(address, signalling_host)
         return self._line.offer()
 

@@ -90,7 +90,7 @@ class Phone:
     @property
     def uri(self) -> str:
         """Where it can be called."""
-        return f"sip:phone@{self._address}:{self._sip.port('udp')}"
+        return f"sip:phone@{format_host_port(self._address, self._sip.port('udp'))}"
 
     async def wait_offered(self, limit_s: float = 5) -> CallOffered:
         """Waits until somebody calls. Raises TimeoutError."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.base.errors import LocalProtocolError
 from gateway.media.config import Address
 from gateway.media.pacer import Paced, Pacer
 from gateway.media.port_pool import PortPair
@@ -82,11 +83,13 @@ class MediaPort:
     def speak_ip_of(self, address: str) -> bool:
         """Be reachable by peers of the IP version of ``address``. True when ``local_port`` is another one by that.
 
-        Only before ``start``. Raises CapacityError when that version has no port.
+        Only before ``start``, later LocalProtocolError. Raises CapacityError when that version has no port.
         """
         is_ipv6 = ":" in address
-        if is_ipv6 == self.pair.is_ipv6 or self._paced is not None or self._is_closed:
+        if is_ipv6 == self.pair.is_ipv6 or self._is_closed:
             return False
+        if self._paced is not None:
+            raise LocalProtocolError("audio flows over one IP version: it cannot change to the other any more")
         pair = self._host.acquire(is_ipv6)
         self._unwatch()
         self._host.give_back(self.pair)

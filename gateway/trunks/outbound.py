@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.settings.schema import TrunkSettings
@@ -20,7 +20,6 @@ from gateway.trunks.caller_id import CallerId, HeaderFields, check_own_headers
 from gateway.trunks.credentials import trunk_credentials
 from gateway.trunks.destination import Destination, OutboundRefused, parse_destination
 from gateway.trunks.hops import Hops
-from gateway.trunks.ip_version import hops_of_version, is_ipv6, of_version, written_version
 from gateway.trunks.target_uri import loose, request_uri, uri_of_route
 
 ACCOUNT_PREFIX = "account:"
@@ -143,20 +142,6 @@ class OutboundTrunks:
 
     # What to send, and where
 
-    def likely_ipv6(self, trunk: str, to: str) -> bool | None:
-        """Whether the call will go to an IPv6 address; None when that is known only after a look-up.
-
-        The address that the destination is written with counts, then the first phone of an account, the first target.
-        """
-        destination = parse_destination(to)
-        if trunk.startswith(ACCOUNT_PREFIX):
-            contacts = self._contacts(trunk.removeprefix(ACCOUNT_PREFIX))
-            return is_ipv6(contacts[0].flow) if contacts else None
-        settings = self._trunks.get(trunk)
-        hosts = [destination.uri.host] if destination.uri is not None else []
-        hosts += [target.host for target in settings.targets[:1]] if settings is not None else []
-        return written_version(hosts)
-
     async def invitation(
         self,
         trunk: str,
@@ -167,12 +152,11 @@ class OutboundTrunks:
         display_name: str = "",
         headers: HeaderFields = (),
         ring_timeout_s: float | None = None,
-        wants_ipv6: bool | None = None,
     ) -> Invitation:
         """The INVITE for a call to ``to`` over what ``choose`` has named. Raises OutboundRefused.
 
-        ``from_user`` is the number or name that calls; ``headers`` are further ones of the caller's own. ``wants_ipv6``
-        is the IP version of the call's RTP port, which all hops have; None: that of the first hop.
+        ``from_user`` is the number or name that calls; ``headers`` are further ones of the caller's own. Hops may be of
+        both IP versions: with ``body`` alone all are offered the same address.
         """
         destination = parse_destination(to)
         own_headers = check_own_headers(headers)
@@ -185,12 +169,11 @@ class OutboundTrunks:
                 display_name=display_name,
                 headers=own_headers,
                 ring_timeout_s=ring_timeout_s,
-                wants_ipv6=wants_ipv6,
             )
         settings = self._check(trunk, destination)
         route = self._route(trunk, settings)
         targets = await self._targets(trunk, settings, destination, route)
-        first, *more = _of_one_version(targets, wants_ipv6)
+        first, *more = targets
         caller = self._caller(settings, from_user, display_name, first.hops[0])
         return Invitation(
             first.request_uri,
@@ -259,7 +242,6 @@ class OutboundTrunks:
         display_name: str,
         headers: HeaderFields,
         ring_timeout_s: float | None,
-        wants_ipv6: bool | None,
     ) -> Invitation:
         """To the phones of an account, the best contact first, each under its own Request-URI and on its own flow."""
         contacts = self._contacts(account)
@@ -268,7 +250,7 @@ class OutboundTrunks:
         if not contacts:
             raise OutboundRefused("accounts.not_registered", f"account {account} is not registered", status=480)
         targets = [Target(contact.uri, (contact.flow,), contact.path) for contact in contacts]
-        first, *more = _of_one_version(targets, wants_ipv6)
+        first, *more = targets
         host = self._own_host(first.hops[0])
         user = parse_destination(from_user).user if from_user else DEFAULT_USER
         return Invitation(
@@ -296,12 +278,8 @@ class OutboundTrunks:
 
     # What comes back
 
-    async def redirection(
-        self, trunk: str, event: CallRedirected, *, wants_ipv6: bool | None = None
-    ) -> Redirection | None:
+    async def redirection(self, trunk: str, event: CallRedirected) -> Redirection | None:
         """The first contact of ``event`` that the trunk may call and that leads somewhere; None: give up.
-
-        ``wants_ipv6`` is the IP version that the call has, None: any.
 
         A contact is a destination like any other: else a carrier, or whoever speaks for it, could send our calls to
         numbers that cost money. A proxy of a 305 is no destination, so only its host counts: it must be one that the
@@ -313,14 +291,10 @@ class OutboundTrunks:
         for contact in event.contacts:
             try:
                 if event.status == USE_PROXY:
-                    found = await self._by_proxy(trunk, settings, contact)
-                else:
-                    found = await self._by_contact(trunk, settings, contact)
+                    return await self._by_proxy(trunk, settings, contact)
+                return await self._by_contact(trunk, settings, contact)
             except (OutboundRefused, ResolutionError, SipParseError):
                 continue
-            hops = found.hops if wants_ipv6 is None else hops_of_version(found.hops, wants_ipv6=wants_ipv6)
-            if hops:
-                return replace(found, hops=hops)
         return None
 
     async def _by_proxy(self, trunk: str, settings: TrunkSettings, contact: str) -> Redirection:
@@ -346,14 +320,3 @@ class OutboundTrunks:
     def hop_failed(self, event: HopFailed) -> None:
         """Other hops come first for a while, in every call."""
         self._hops.penalise(event.flow, event.retry_after_s)
-
-
-def _of_one_version(targets: Sequence[Target], wants_ipv6: bool | None) -> list[Target]:
-    """Without the hops of the other IP version: the offer names one address for our audio."""
-    version = is_ipv6(targets[0].hops[0]) if wants_ipv6 is None else wants_ipv6
-    kept = of_version(targets, wants_ipv6=version)
-    if not kept:
-        name = "IPv6" if version else "IPv4"
-        text = f"the destination has no {name} address, and the call's RTP port is one of {name}"
-        raise OutboundRefused("media_ip_version", text, status=503)
-    return kept

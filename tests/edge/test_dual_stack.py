@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from gateway.call.order import CallOrder
 from gateway.daemon.gateway import Gateway
 from gateway.demo.phone import Phone
 from gateway.measure import g711
 from gateway.sdp.description import parse_description
+from tests.support.network import free_sip_port
 from tests.support.stage import NOTHING, Stage, leftovers
 
 TONE = [bytes([0x10, 0x90] * 80)] * 400
@@ -38,3 +43,65 @@ async def test_a_call_over_ipv6_while_one_over_ipv4_is_up_with_audio_both_ways_i
         assert len(figures) == 2
         assert all(media["packets_received"] > 20 and media["packets_sent"] > 20 for media in figures)
         await six.stop()
+
+
+async def heard_by(phone: Phone, offered_at: str) -> None:
+    """Takes the call that has come in, and hears the greeting over the IP version it was offered in."""
+    offered = await phone.wait_offered()
+    assert parse_description(offered.offer or b"").media[0].connection_address == offered_at
+    phone.ring()
+    phone.accept()
+    await phone.wait_until(lambda: any(map(phone.is_voice, phone.heard)), 5)
+
+
+DIALLING = {"accept_from": ["127.0.0.0/8", "::1"], "allow_destinations": ["*", "sip:*@::1", "sip:*@127.0.0.1"]}
+
+
+@asynccontextmanager
+async def six_beside(targets: list[str], **fields: object) -> AsyncIterator[tuple[Stage, Phone]]:
+    """A gateway whose usual IP version is 4, with a telephone of IPv6 alone; ``{six}`` is where that one listens."""
+    six = Phone("::1")
+    await six.start()
+    where = six.uri.partition("@")[2]
+    trunk = {**DIALLING, "targets": [target.format(six=where) for target in targets], **fields}
+    async with Stage(sip=LISTEN, trunks={"demo": trunk}) as stage:
+        try:
+            yield stage, six
+            six.hang_up()
+            await six.wait_until(lambda: leftovers(stage.gateway) == NOTHING, 5)
+        finally:
+            await six.stop()
+
+
+async def test_a_target_of_ipv6_alone_is_called_by_a_gateway_that_begins_with_ipv4() -> None:
+    async with six_beside(["sip:{six}"]) as (stage, six):
+        assert not stage.gateway.media.pool.is_ipv6
+        stage.gateway.desk.place(CallOrder("1001", "demo"))
+        await heard_by(six, "::1")
+
+
+async def test_a_hop_of_the_other_version_is_asked_with_an_offer_of_its_own() -> None:
+    async with six_beside([f"sip:127.0.0.1:{free_sip_port('127.0.0.1')}", "sip:{six}"]) as (stage, six):
+        stage.gateway.desk.place(CallOrder("1001", "demo"))
+        await heard_by(six, "::1")
+        assert six.offered is not None
+        assert six.offered.request.via.host == "::1"
+        assert stage.gateway.media.pool.in_use == 0, "the port of the first offer is free again"
+
+
+async def test_a_redirect_to_the_other_version_is_followed_with_an_offer_of_its_own() -> None:
+    async with six_beside(["sip:127.0.0.9"]) as (stage, six):
+        stage.gateway.desk.place(CallOrder(stage.phone.uri, "demo"))
+        first = await stage.phone.wait_offered()
+        assert parse_description(first.offer or b"").media[0].connection_address == "127.0.0.1"
+        stage.phone.refuse(302, headers=(("Contact", f"<{six.uri}>"),))
+        await heard_by(six, "::1")
+
+
+async def test_without_a_listener_of_its_version_a_target_is_refused_by_name_before_any_invite() -> None:
+    trunk = {**DIALLING, "targets": ["sip:[::1]:5099;transport=tcp"]}
+    async with Stage(trunks={"demo": trunk}) as stage:
+        call = stage.gateway.desk.place(CallOrder("1001", "demo"))
+        await stage.phone.wait_until(lambda: call.is_ended, 5)
+        assert call.replies[-1]["cause"] in ("media_ip_version", "trunks.unresolved")
+        assert leftovers(stage.gateway)["ports"] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.sip.digest import Credentials
@@ -45,6 +46,12 @@ class Invitation:
     """Octets above which the INVITE, when it would go by UDP, tries TCP first; 0: never."""
     reliable: Reliability | None = None
     """Whether the peer's provisional answers may, or must, be reliable; None: as the user agent is configured."""
+    make_offer: Callable[[Flow], bytes | None] | None = None
+    """Makes the offer for a hop, in the place of ``body``: the peer there may have to be told another address.
+
+    Asked before each INVITE to another hop than the one before, redirects included, and must not come back into the
+    user agent. None: audio cannot be had there, so the hop is passed over.
+    """
     more_targets: tuple[Target, ...] = ()
     """Tried in order when no hop of the one before served."""
 

@@ -81,6 +81,8 @@ class InviteUac:
         self._digest = DigestClient(invitation.credentials, context.ids) if invitation.credentials else None
         self._challenges = 0
         self._credentials: tuple[tuple[str, str], ...] = ()
+        self._body = invitation.body
+        self._offered_to: Flow | None = None
         self._hops: tuple[Flow, ...] = invitation.hops
         self._targets: tuple[Target, ...] = invitation.more_targets
         self._attempt = self._next_attempt()
@@ -110,7 +112,25 @@ class InviteUac:
     # Making INVITEs
 
     def _next_attempt(self) -> InviteAttempt:
-        """To the next hop, or the first one of the next target."""
+        """To the next hop, or the first one of the next target. Raises LocalProtocolError when none gets an offer."""
+        asked = (self._uri, self._route, self._cseq, self._credentials)
+        while not self._offers_to(flow := self._next_hop()):
+            if not self._has_another_hop:
+                self._uri, self._route, self._cseq, self._credentials = asked
+                raise LocalProtocolError("no hop is left that audio can be had at")
+        return self._attempt_at(flow)
+
+    def _offers_to(self, flow: Flow) -> bool:
+        """Whether there is an offer for this hop, which is the body from here on."""
+        make = self._invitation.make_offer
+        if make is None or flow == self._offered_to:
+            return True
+        body = make(flow)
+        if body is not None:
+            self._body, self._offered_to = body, flow
+        return body is not None
+
+    def _next_hop(self) -> Flow:
         if not self._hops:
             target, *more = self._targets
             self._targets = tuple(more)
@@ -119,7 +139,7 @@ class InviteUac:
             self._credentials = ()
         flow, *rest = self._hops
         self._hops = tuple(rest)
-        return self._attempt_at(flow)
+        return flow
 
     def _attempt_at(self, flow: Flow) -> InviteAttempt:
         request = self._make_invite(flow)
@@ -156,7 +176,7 @@ class InviteUac:
             *self._credentials,
             *self._invitation.headers,
         ]
-        return make_request("INVITE", uri, headers=fields, body=self._invitation.body)
+        return make_request("INVITE", uri, headers=fields, body=self._body)
 
     def _abilities(self) -> list[tuple[str, str]]:
         """What the INVITE says of extensions and of its body.
@@ -165,7 +185,7 @@ class InviteUac:
         then we do without them.
         """
         ours = self._context.capabilities
-        has_body = bool(self._invitation.body)
+        has_body = bool(self._body)
         reliable = self._invitation.reliable or self._context.reliable
         can_prack = has_body and reliable != "off" and "100rel" in ours.extensions
         if not can_prack:
@@ -273,9 +293,10 @@ class InviteUac:
         if self._attempt.try_datagram(now):
             self._watch_hop(now)
         elif self._has_another_hop:
+            silent = self._attempt
             self._note_hop(HopFault.SILENT)
-            self._attempt.abandon(now)
-            self._try_next_hop(now)
+            if self._try_next_hop(now):
+                silent.abandon(now)
 
     def _answer_challenge(self, response: Response, now: float) -> bool:
         """The same INVITE with credentials and the next CSeq, to the hop that asked for them (RFC 3261 §22.2)."""
@@ -299,8 +320,11 @@ class InviteUac:
     def _try_next_hop(self, now: float) -> bool:
         if not self._has_another_hop:
             return False
+        try:
+            self._attempt = self._next_attempt()
+        except LocalProtocolError:
+            return False
         self._context.stats.failovers += 1
-        self._attempt = self._next_attempt()
         self._send(now)
         return True
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.base.errors import CapacityError
+from gateway.base.errors import CapacityError, LocalProtocolError
 from gateway.base.ids import IdSource
 from gateway.media.engine import MediaEngine
 from gateway.media.port import RECEIVE_BYTES
@@ -172,7 +172,8 @@ async def test_a_call_whose_peer_turns_out_to_speak_the_other_ip_version_changes
         peer.sendto(b"early", ("::1", port.local_port))
         await until(lambda: port.early_datagrams == 1)
     port.start()
-    assert not port.speak_ip_of("192.0.2.1"), "too late"
+    with pytest.raises(LocalProtocolError):
+        port.speak_ip_of("192.0.2.1")
     port.close()
     assert engine.open_ports == 0
     engine.close()

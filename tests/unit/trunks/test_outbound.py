@@ -256,54 +256,19 @@ def test_a_registered_account_is_called_on_its_flow() -> None:
     assert rule_of(lambda: invite(trunks, "x", "account:x")) == "accounts.unknown"
 
 
-def test_a_call_keeps_to_the_ip_version_of_its_offer() -> None:
+def test_an_account_is_called_at_all_its_phones_whatever_ip_version_each_has() -> None:
     desk = Binding("sip:1001@[2001:db8::5]", Flow("udp", ("2001:db8::1", 5060), ("2001:db8::5", 5060)))
     mobile = Binding("sip:1001@10.0.0.6", flow_to(("203.0.113.6", 31000)))
-    spare = Binding("sip:1001@[2001:db8::7]", Flow("udp", ("2001:db8::1", 5060), ("2001:db8::7", 5060)))
-    made = invite(outbound(contacts=lambda account: [desk, mobile, spare]), "1001", "account:1001")
-    assert made.hops == (desk.flow,)
-    assert made.more_targets == (Target(spare.uri, (spare.flow,)),)
-
-
-def test_a_call_goes_where_its_rtp_port_can_be_reached_also_when_the_first_hop_is_of_the_other_version() -> None:
-    """The other version may come first because the port's own was penalised: it is still the only one that can talk."""
-    desk = Binding("sip:1001@[2001:db8::5]", Flow("udp", ("2001:db8::1", 5060), ("2001:db8::5", 5060)))
-    mobile = Binding("sip:1001@10.0.0.6", flow_to(("203.0.113.6", 31000)))
-    both = outbound(contacts=lambda account: [desk, mobile])
-    made = invite(both, "1001", "account:1001", wants_ipv6=False)
-    assert (made.hops, made.more_targets) == ((mobile.flow,), ())
-    six = outbound(contacts=lambda account: [desk])
-    assert rule_of(lambda: invite(six, "1001", "account:1001", wants_ipv6=False)) == "media_ip_version"
-
-
-@pytest.mark.parametrize(
-    ("to", "target", "expected"),
-    [
-        ("sip:1@[2001:db8::1]", "sip:192.0.2.1", True),
-        ("sip:1@192.0.2.9", "sip:[2001:db8::1]", False),
-        ("1001", "sip:[2001:db8::1]", True),
-        ("1001", "sip:carrier.example", None),
-        ("sip:1@pbx.example", "sip:192.0.2.1", False),
-    ],
-)
-def test_the_version_that_can_be_told_before_a_look_up(to: str, target: str, expected: bool | None) -> None:
-    assert outbound(trunks={"carrier": {"targets": [target]}}).likely_ipv6("carrier", to) is expected
-
-
-def test_an_account_is_called_in_the_version_of_its_first_phone() -> None:
-    desk = Binding("sip:1001@[2001:db8::5]", Flow("udp", ("2001:db8::1", 5060), ("2001:db8::5", 5060)))
-    assert outbound(contacts=lambda account: [desk]).likely_ipv6("account:1001", "1001") is True
-    assert outbound(contacts=lambda account: []).likely_ipv6("account:1001", "1001") is None
+    made = invite(outbound(contacts=lambda account: [desk, mobile]), "1001", "account:1001")
+    assert [target.hops for target in made.targets] == [(desk.flow,), (mobile.flow,)]
 
 
 # What comes back
 
 
-def redirect(
-    trunks: OutboundTrunks, *contacts: str, status: int = 302, trunk: str = "carrier", wants_ipv6: bool | None = None
-) -> Redirection | None:
+def redirect(trunks: OutboundTrunks, *contacts: str, status: int = 302, trunk: str = "carrier") -> Redirection | None:
     event = CallRedirected("call", contacts, status, "Moved")
-    return asyncio.run(trunks.redirection(trunk, event, wants_ipv6=wants_ipv6))
+    return asyncio.run(trunks.redirection(trunk, event))
 
 
 def test_a_redirect_is_followed_where_the_trunk_may_call() -> None:
@@ -317,7 +282,6 @@ def test_a_redirect_is_followed_where_the_trunk_may_call() -> None:
     assert tel is not None
     assert tel.request_uri == "sip:+15550300@sip.carrier.example"
     assert redirect(trunks, contacts[2], trunk="gone") is None
-    assert redirect(trunks, contacts[2], wants_ipv6=True) is None, "the call's audio has no port there"
 
 
 def test_a_redirect_by_an_outbound_proxy_goes_by_it_again() -> None:

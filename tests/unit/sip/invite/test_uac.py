@@ -361,6 +361,44 @@ def last_invite(bench: UserAgentBench) -> Request:
     return next(sent for sent in reversed(bench.sent) if isinstance(sent, Request) and sent.method == "INVITE")
 
 
+def test_each_hop_gets_the_offer_that_is_made_for_it_and_one_without_is_passed_over() -> None:
+    asked: list[Flow] = []
+
+    def make(flow: Flow) -> bytes | None:
+        asked.append(flow)
+        return None if flow == TCP else OFFER + b"a=x-for:" + flow.remote[0].encode() + b"\r\n"
+
+    bench, first, call = placed_over(UDP, TCP, SECOND, make_offer=make, credentials=CREDENTIALS)
+    assert b"a=x-for:" + UDP.remote[0].encode() in first.body
+    bench.feed(challenge(first, 401))
+    again = last_invite(bench)
+    assert (again.body, asked) == (first.body, [UDP]), "the same hop is offered the same"
+    bench.feed(respond(again, 503, to_tag="full"))
+    second = last_invite(bench)
+    assert b"a=x-for:" + SECOND.remote[0].encode() in second.body
+    assert (second.call_id, asked) == (first.call_id, [UDP, TCP, SECOND])
+    bench.feed(respond(second, 486, to_tag="busy"), SECOND)
+    assert bench.take_events()[-1] == CallRefused(call, 486, "Busy Here")
+
+
+def test_hops_that_are_all_passed_over_leave_the_last_answer_standing() -> None:
+    bench, first, call = placed_over(UDP, TCP, SECOND, make_offer=lambda flow: OFFER if flow == UDP else None)
+    bench.feed(respond(first, 503, to_tag="full"))
+    assert bench.take_events()[-1] == CallRefused(call, 503, "Service Unavailable")
+    assert_nothing_is_left(bench)
+    silent, _, other = placed_over(UDP, SECOND, make_offer=lambda flow: OFFER if flow == UDP else None)
+    silent.advance(40)
+    assert silent.take_events()[-1] == CallEnded(other, EndCause.TRANSACTION_TIMEOUT)
+    assert_nothing_is_left(silent)
+
+
+def test_an_invitation_without_a_hop_that_gets_an_offer_is_refused_before_anything_is_sent() -> None:
+    bench = UserAgentBench()
+    with pytest.raises(LocalProtocolError, match="audio"):
+        bench.ua.invite(invitation(UDP, SECOND, make_offer=lambda flow: None), bench.now)
+    assert bench.counts() == (0, 0, 0)
+
+
 def test_a_503_makes_room_for_the_next_hop() -> None:
     bench, first, call = placed_over(UDP, SECOND)
     busy = respond(first, 503, to_tag="full", headers=[("Retry-After", "120 (maintenance);duration=60")])
