@@ -141,6 +141,7 @@ class Gateway:
             advertise=self._addresses.signalling,
             admit=self.directory.door.admit,
             hears=self.directory.door.hears,
+            knows=self.directory.door.knows,
             credentials=self.directory.door.credentials,
             registrar=self.accounts.registrar,
             user_agent=f"inworld-sip-gateway/{__version__}",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
+import resource
 import signal
 from pathlib import Path
 
@@ -15,9 +17,13 @@ from gateway.observability.logs import get_logger
 from gateway.settings.load import load_settings
 from gateway.settings.schema import Settings
 
+FILES = 65_536
+"""Open files that the process asks for, where the system lets it."""
+
 
 async def serve_forever(settings: Settings, config: Path) -> None:
     """Until SIGTERM or SIGINT; SIGHUP reads the settings again."""
+    _allow_files()
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     gateway = Gateway(settings)
@@ -43,6 +49,15 @@ def _reload(gateway: Gateway, config: Path) -> None:
         log.error("settings refused, the running ones stay", faults=[str(error)])
     else:
         log.info("settings reloaded", needs_restart=fixed)
+
+
+def _allow_files() -> None:
+    """Connections and RTP ports are files. The usual 1024 are fewer than strangers alone may hold connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _calm_the_collector() -> None:

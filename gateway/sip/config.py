@@ -38,6 +38,8 @@ class UserAgentConfig:
     Asked with the flow it came on, and again when the call moves to another host: an answer is only for hosts of whom
     we belong to. Calls that we place bring theirs along.
     """
+    knows: Callable[[Flow, float], bool] = lambda flow, now: False
+    """Whether who connects is no stranger: asked by the sockets, which leave room for those who are none."""
     registrar: Registrar | None = None
     """Where phones register; None, or one without accounts: REGISTER is not served."""
     user_agent: str = "inworld-sip-gateway"

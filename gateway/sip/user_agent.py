@@ -105,6 +105,10 @@ class UserAgent(CallCommands):
         """Whether anything that comes on ``flow``, a connection being accepted included, is listened to at all."""
         return self._gate.hears(flow, now)
 
+    def knows(self, flow: Flow, now: float) -> bool:
+        """Whether who connects on ``flow`` is no stranger."""
+        return self._config.knows(flow, now)
+
     def connection_refused(self, flow: Flow, rule: str) -> None:
         """The edge has cut a connection off before anything was asked on it: too many of them, or no handshake."""
         self._gate.silence("", flow, rule)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 
 from gateway.base.redact import Secret
 from gateway.call.door.bans import BanEvent, BanRule, Bans
-from gateway.call.door.rate_limits import RateLimits, TokenBucket, source_key
+from gateway.call.door.rate_limits import RateLimits, TokenBucket
 from gateway.call.door.scanners import dials_like_scanner, names_scanner
 from gateway.settings.match import trunk_table
 from gateway.settings.schema import Settings
@@ -27,6 +27,7 @@ from gateway.sip.events import CallCancelled, CallConfirmed, CallEnded, CallOffe
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError, unquote_string
 from gateway.sip.message import Request
+from gateway.sip.source import source_key
 from gateway.trunks.credentials import trunk_credentials
 
 UNKNOWN_CALLERS = "unknown_callers"
@@ -165,6 +166,13 @@ class Door:
         if not self._requests.take(source, now):
             return REQUEST_RATE
         return None if self._bans.is_known(source, now) or self._take_of_strangers(now) else STRANGERS_RATE
+
+    def knows(self, flow: Flow, now: float) -> bool:
+        """Whether this source is a trunk's, is in a call, or has proved a password lately: it has room where strangers
+        have taken all that they may."""
+        host = flow.remote[0]
+        is_known = self._bans.is_known(source_key(host), now)
+        return is_known or self._trunk_at(flow) is not None or self._is_in_call(host)
 
     def admit(self, request: Request, flow: Flow, now: float) -> Admission:
         """Whether this request may go on, and as whose."""

@@ -72,6 +72,7 @@ class Endpoint(EndpointCommands):
             hears=self._hears,
             on_lost=self._lose,
             on_refused=self._note_refusal,
+            knows=lambda flow: user_agent.knows(flow, time.monotonic()),
             tls=tls,
             origins=origins,
         )

@@ -16,9 +16,12 @@ class TransportLimits:
     messages_per_wake_up: int = 64
     """The same for one TCP connection."""
     connections: int = 2000
+    stranger_connections: int = 1500
+    """Of those, accepted from sources that nobody knows: they must leave trunks and phones room to connect."""
     connections_per_host: int = 200
+    """A host is an IPv4 address or the /64 of an IPv6 address, here and below."""
     handshakes: int = 256
-    """Accepted connections whose TLS or WebSocket handshake is not done."""
+    """Connections accepted from sources that nobody knows whose TLS or WebSocket handshake is not done."""
     handshakes_per_host: int = 32
     handshake_timeout_s: float = 5.0
     connect_timeout_s: float = 5.0

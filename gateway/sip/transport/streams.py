@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from gateway.base.errors import LocalProtocolError
 from gateway.sip.flow import Flow, SocketAddress, Transport
 from gateway.sip.grammar import SipParseError, format_host_port
+from gateway.sip.source import source_key
 from gateway.sip.transport.aliases import Aliases, asks_for_alias
 from gateway.sip.transport.limits import TransportLimits, TransportStats
 from gateway.sip.transport.listen_url import ListenUrl
@@ -61,10 +62,12 @@ class StreamConnections:
         hears: Callable[[Flow], bool],
         on_lost: Callable[[Iterable[Flow]], None] = lambda flows: None,
         on_refused: Callable[[Flow, str], None] = lambda flow, rule: None,
+        knows: Callable[[Flow], bool] = lambda flow: False,
         tls: TlsContexts | None = None,
         origins: Collection[str] = (),
     ) -> None:
-        """``on_lost``: requests sent on these flows get no answer any more. ``on_refused``: a peer is cut off."""
+        """``on_lost``: requests sent on these flows get no answer any more. ``on_refused``: a peer is cut off.
+        ``knows``: who connects is no stranger, and has room where strangers have taken all that they may."""
         self.stream_broken = on_broken
         self._on_message = on_message
         self._on_failed = on_failed
@@ -72,6 +75,7 @@ class StreamConnections:
         self._on_lost = on_lost
         self._on_refused = on_refused
         self._hears = hears
+        self._knows = knows
         self._limits = limits
         self._stats = stats
         self._tls = tls
@@ -83,6 +87,7 @@ class StreamConnections:
         self._per_host: Counter[str] = Counter()
         self._shaking: dict[int, str] = {}
         """Hosts of the accepted connections whose handshakes are not done."""
+        self._strangers: set[int] = set()
         self._opening: dict[Peer, _Opening] = {}
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -251,15 +256,18 @@ class StreamConnections:
 
         Before any handshake: what is not done with it counts like what is, and against bounds of its own besides.
         """
-        host = connection.remote[0]
+        host = source_key(connection.remote[0])
         if connection.is_accepted and not self._hears(connection.flow):
             return False
-        rule = self._why_full(connection, host)
+        is_stranger = connection.is_accepted and not self._knows(connection.flow)
+        rule = self._why_full(connection, host, is_stranger=is_stranger)
         if rule is not None:
             self._stats.connections_refused += 1
             self._on_refused(connection.flow, rule)
             return False
         self._per_host[host] += 1
+        if is_stranger:
+            self._strangers.add(connection.number)
         self._by_number[connection.number] = connection
         self._by_peer[_peer_of(connection)] = connection
         if connection.is_accepted:
@@ -267,16 +275,20 @@ class StreamConnections:
         self._on_opened()
         return True
 
-    def _why_full(self, connection: StreamConnection, host: str) -> str | None:
+    def _why_full(self, connection: StreamConnection, host: str, *, is_stranger: bool) -> str | None:
         limits = self._limits
         if self._is_closing or len(self._by_number) >= limits.connections:
+            return "connection_limit"
+        if is_stranger and len(self._strangers) >= limits.stranger_connections:
             return "connection_limit"
         if self._per_host[host] >= limits.connections_per_host:
             return "connections_per_host"
         if not connection.is_accepted or connection.transport_name == "tcp":
             return None
-        hosts = list(self._shaking.values())
-        if len(hosts) >= limits.handshakes or hosts.count(host) >= limits.handshakes_per_host:
+        strangers = sum(number in self._strangers for number in self._shaking)
+        if is_stranger and strangers >= limits.handshakes:
+            return "handshake_limit"
+        if list(self._shaking.values()).count(host) >= limits.handshakes_per_host:
             return "handshake_limit"
         return None
 
@@ -321,7 +333,8 @@ class StreamConnections:
         if self._by_peer.get(peer) is connection:
             del self._by_peer[peer]
         self._aliases.forget(connection.number)
-        host = connection.remote[0]
+        self._strangers.discard(connection.number)
+        host = source_key(connection.remote[0])
         self._per_host[host] -= 1
         if not self._per_host[host]:
             del self._per_host[host]

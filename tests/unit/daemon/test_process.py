@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.daemon import process
 from gateway.daemon.process import serve_forever
 from gateway.settings.load import load_settings
 
@@ -73,3 +75,18 @@ async def test_sighup_takes_a_sound_file_and_leaves_a_faulty_one_and_sigterm_end
             assert await comes(200, 1.0), "a faulty file changes nothing"
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait_for(serving, 10)
+
+
+@pytest.mark.parametrize(
+    ("had", "asked"),
+    [((1024, 20_000), (20_000, 20_000)), ((1024, -1), (65_536, -1)), ((-1, -1), None), ((70_000, 80_000), None)],
+)
+def test_strangers_connections_take_no_files_from_the_calls(
+    had: tuple[int, int], asked: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1024 files, the usual limit, are gone with the connections of six hosts."""
+    seen: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: had)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: seen.append(limits))
+    process._allow_files()
+    assert seen == ([] if asked is None else [asked])

@@ -336,6 +336,16 @@ def test_half_of_the_sessions_may_wait_for_one_source(sessions: int, limit: int)
     assert DoorBench(inworld={"api_key": "", "max_sessions": sessions}).door._unconfirmed_limit == limit
 
 
+def test_who_is_no_stranger_has_room_where_strangers_have_taken_all() -> None:
+    bench = DoorBench(accounts=ACCOUNTS)
+    assert [bench.door.knows(flow(host), bench.now) for host in (CARRIER, PHONE, STRANGER)] == [True, False, False]
+    bench.prove(PHONE, method="REGISTER")
+    bench.in_calls.add(STRANGER)
+    assert bench.door.knows(flow(PHONE), bench.now)
+    assert bench.door.knows(flow(STRANGER), bench.now)
+    assert not bench.door.knows(flow(PHONE), bench.now + 3601)
+
+
 # Who is kept out
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.call.door.rate_limits import MAX_SOURCES, RateLimits, TokenBucket, source_key
+from gateway.call.door.rate_limits import MAX_SOURCES, RateLimits, TokenBucket
 
 
 @given(
@@ -69,18 +69,3 @@ def test_another_rate_counts_anew_and_the_same_one_does_not() -> None:
     assert not limits.take("a", 0.0)
     limits.apply(2)
     assert [limits.take("a", 0.0) for _ in range(3)] == [True, True, False]
-
-
-@pytest.mark.parametrize(
-    ("host", "key"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("no address", "no address"),
-    ],
-)
-def test_what_one_owner_can_choose_from_is_one_source(host: str, key: str) -> None:
-    assert source_key(host) == key

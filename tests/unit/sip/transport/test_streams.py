@@ -29,6 +29,7 @@ class Side:
         self.failed: list[tuple[Flow, bytes]] = []
         self.opened = 0
         self.is_deaf = False
+        self.known: set[str] = set()
         self.stats = TransportStats()
         self.tcp = StreamConnections(
             TransportLimits(**limits),  # type: ignore[arg-type]
@@ -38,6 +39,7 @@ class Side:
             on_failed=lambda flow, data: self.failed.append((flow, data)),
             on_opened=self._count,
             hears=lambda flow: not self.is_deaf,
+            knows=lambda flow: flow.remote[0] in self.known,
         )
 
     def _count(self) -> None:
@@ -130,6 +132,34 @@ async def test_what_waits_for_a_connection_is_bounded() -> None:
     there = await Side().listen()
     assert [ours.tcp.send(flow_to(there), OPTIONS) for _ in range(5)] == [True, True, True, False, False]
     await ours.tcp.close()
+
+
+async def test_strangers_who_take_every_connection_leave_room_for_the_trunk() -> None:
+    theirs = Side(connections=10, stranger_connections=3)
+    theirs.known.add("127.0.0.99")
+    there = await theirs.listen()
+    links = [await asyncio.open_connection(*there, local_addr=(f"127.0.0.{number}", 0)) for number in range(20, 28)]
+    await until(lambda: theirs.stats.connections_refused == 5)
+    links.append(await asyncio.open_connection(*there, local_addr=("127.0.0.99", 0)))
+    await until(lambda: len(theirs.tcp) == 4)
+    for _, writer in links:
+        writer.close()
+    await until(lambda: len(theirs.tcp) == 0)
+    assert not theirs.tcp._strangers
+    await theirs.tcp.close()
+
+
+async def test_a_thousand_addresses_of_one_ipv6_network_are_one_host() -> None:
+    theirs = Side(connections=10, connections_per_host=2)
+    url = await theirs.tcp.listen(ListenUrl("tcp", "127.0.0.1", 0))
+    accepted = [theirs.tcp._accept(url) for _ in range(4)]
+    for number, connection in enumerate(accepted):
+        connection.remote = (f"2001:db8:1:2::{number}", 40_000)
+    assert [theirs.tcp.connection_opened(connection) for connection in accepted] == [True, True, False, False]
+    for connection in accepted:
+        theirs.tcp.connection_closed(connection, None)
+    assert not theirs.tcp._per_host
+    await theirs.tcp.close()
 
 
 async def test_too_many_connections_are_turned_away() -> None:
