@@ -16,7 +16,9 @@ from gateway.sip.grammar import (
     quoted_end,
     unquote_string,
 )
-from gateway.sip.uri import Uri, parse_uri
+from gateway.sip.uri import SipUri, Uri, parse_uri
+
+_OF_THE_WAY = frozenset(("transport", "maddr", "ttl", "method", "lr"))
 
 _BLANKS = re.compile(r"[ \t]++")
 """Linear white space, which means the same as one blank (RFC 3261 §25.1)."""
@@ -69,6 +71,14 @@ class Address:
     def with_params(self, **params: str | None) -> Address:
         """A copy with parameters set or replaced; None makes a flag."""
         return replace(self, params={**self.params, **params})
+
+    def as_party(self) -> Address:
+        """A copy with what may stand in From and To: who, and not which way (RFC 3261 §19.1.1 table 1)."""
+        uri = self.uri
+        if not isinstance(uri, SipUri):
+            return self
+        params = {name: value for name, value in uri.params.items() if name not in _OF_THE_WAY}
+        return replace(self, uri=SipUri(uri.scheme, uri.user, uri.password, uri.host, None, params))
 
     def __str__(self) -> str:
         name = f"{quote_string(self.display_name)} " if self.display_name else ""

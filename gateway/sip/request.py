@@ -61,12 +61,13 @@ class ClientRequests:
         context = self._context
         try:
             request_uri, routes = request_path(wanted.uri, wanted.route)
+            party = Address.parse(wanted.from_).as_party()
             fields = [
                 ("Via", context.identity.via(flow, context.ids.branch())),
                 MAX_FORWARDS,
                 *(("Route", element) for element in routes),
-                ("From", str(Address.parse(wanted.from_).with_params(tag=wanted.from_tag or context.ids.tag()))),
-                ("To", str(Address.parse(wanted.to))),
+                ("From", str(party.with_params(tag=wanted.from_tag or context.ids.tag()))),
+                ("To", str(Address.parse(wanted.to).as_party())),
                 ("Call-ID", wanted.call_id or context.ids.call_id()),
                 ("CSeq", f"{wanted.cseq or context.ids.bits(16) + 1} {method}"),
                 context.identity.user_agent,

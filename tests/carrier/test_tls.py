@@ -64,7 +64,7 @@ async def test_row_09_a_carrier_that_asks_for_a_certificate_is_shown_the_trunks(
         if not shows_it:
             await until(lambda: place.names()[-1:] == ["call.ended"])
             view = await operator.get(f"/v1/calls/{call}")
-            print(view)
+            assert view["sip"]["cause"] == "flow_failed"
             assert carrier.received == []
             return
         dialled = await carrier.dialled()

@@ -33,9 +33,16 @@ class DnsServer:
 
     async def __aenter__(self) -> DnsServer:
         loop = asyncio.get_running_loop()
-        self._udp, _ = await loop.create_datagram_endpoint(lambda: _Udp(self), local_addr=self.address)
-        self.address = self._udp.get_extra_info("sockname")[:2]
-        self._tcp = await asyncio.start_server(self._serve, *self.address)
+        for attempt in range(20):
+            self._udp, _ = await loop.create_datagram_endpoint(lambda: _Udp(self), local_addr=("127.0.0.1", 0))
+            self.address = self._udp.get_extra_info("sockname")[:2]
+            try:
+                self._tcp = await asyncio.start_server(self._serve, *self.address)
+                break
+            except OSError:  # somebody has that port over TCP
+                self._udp.close()
+                if attempt == 19:
+                    raise
         return self
 
     async def __aexit__(

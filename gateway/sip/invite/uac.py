@@ -64,8 +64,8 @@ class InviteUac:
         self.contact_user = invitation.contact_user
         self._context = context
         self._invitation = invitation
-        self._from = str(Address.parse(invitation.from_).with_params(tag=self.local_tag))
-        self._to = str(Address.parse(invitation.to))
+        self._from = str(Address.parse(invitation.from_).as_party().with_params(tag=self.local_tag))
+        self._to = str(Address.parse(invitation.to).as_party())
         self.call_id = context.ids.call_id()
         """Call-ID of all its INVITEs, redirected and challenged ones too (RFC 3261 §8.1.3.4, §22.2)."""
         self._cseq = context.ids.bits(_FIRST_CSEQ_BITS) + 1

@@ -99,3 +99,9 @@ def test_any_text_is_an_address_that_survives_or_an_error(text: str) -> None:
         except SipParseError:
             continue
         assert Address.parse(str(address)) == address
+
+
+def test_from_and_to_say_who_and_not_which_way() -> None:
+    party = Address.parse('"Bob" <sips:bob@example.net:5071;transport=tls;maddr=192.0.2.1;lr;user=phone;x=y?a=b>;tag=1')
+    assert str(party.as_party()) == '"Bob" <sips:bob@example.net;user=phone;x=y>;tag=1'
+    assert str(Address.parse("<tel:+15550100;phone-context=x>").as_party()) == "<tel:+15550100;phone-context=x>"

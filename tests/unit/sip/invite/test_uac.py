@@ -6,6 +6,7 @@ import pytest
 
 from gateway.base.errors import CapacityError, LocalProtocolError
 from gateway.base.redact import Secret
+from gateway.sip.address import Address
 from gateway.sip.digest import Credentials
 from gateway.sip.events import (
     CallAnswered,
@@ -914,3 +915,9 @@ def test_a_top_route_of_sips_wants_a_contact_of_sips() -> None:
     assert (sent.headers.get("Contact") or "").startswith("<sips:")
     _, sent, _ = placed(tls, route=("<sip:proxy.example.net;lr>", "<sips:behind.example.net;lr>"))
     assert (sent.headers.get("Contact") or "").startswith("<sip:")
+
+
+def test_where_a_call_goes_is_not_said_in_to() -> None:
+    _, sent, _ = placed(to="<sip:bob@example.net:5070;transport=tcp>", from_="<sip:a@example.com:5080>")
+    assert sent.headers.get("To") == "<sip:bob@example.net>"
+    assert sent.from_.uri == Address.parse("<sip:a@example.com>").uri
