@@ -227,6 +227,7 @@ class CallCore(abc.ABC):
             legs.callback(self._provider.close)
             legs.callback(self._protocol.close, now)
             legs.callback(self._line.close)
+            self._conversation.close(now)
             self._record_end(reason, now, reply)
 
     def _record_end(self, reason: EndReason, now: float, reply: SipReply) -> None:
@@ -248,6 +249,7 @@ class CallCore(abc.ABC):
         self._answered_at = now
         self._line.start()
         self._line.open()
+        self._conversation.line_opened(now)
         self._media_check = now + MEDIA_CHECK_S
 
     def _act(self, now: float) -> None:

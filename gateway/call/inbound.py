@@ -113,6 +113,7 @@ class InboundCall(Call):
         body = self._line.answer(offer, now)
         self._signalling.ring(self.sip_call, 183, (), body=body, is_reliable=self._provisionals.is_reliable)
         self._line.start()
+        self._conversation.line_opened(now)
         self._line.expect_proof(now)
         self._media_check = now + MEDIA_CHECK_S
         self._answer_due = now + EARLY_LIMIT_S

@@ -14,6 +14,7 @@ from gateway.base.clock import earliest
 from gateway.call.conversation.actions import HANG_UP, ToolOutcome, tool_failure, tool_success
 from gateway.call.conversation.digits import DigitCollector, message_for_agent
 from gateway.call.conversation.farewell import Farewell
+from gateway.call.conversation.hearing import Hearing
 from gateway.call.conversation.turn import Floor, InterruptionPolicy, Reaction, TurnTaking
 from gateway.call.conversation.uplink import Uplink
 from gateway.call.journal import EventName, Journal
@@ -93,6 +94,7 @@ class Conversation:
         self._observer = observer
         self._turns = TurnTaking(profile.interruption)
         self._farewell = Farewell()
+        self._hearing = Hearing(playout)
         self._digits = _collector_for(profile)
         self._open_responses: set[str] = set()
         self._drain_check: float | None = None
@@ -123,9 +125,15 @@ class Conversation:
     # --- time --------------------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float | None:
-        """The earliest of: playout dry, greeting overdue, digits complete, goodbye heard or overdue."""
+        """The earliest of: turn heard, playout dry, greeting overdue, digits complete, goodbye heard or overdue."""
         digits = self._digits.next_deadline() if self._digits else None
-        return earliest(self._drain_check, self._greeting_due, digits, self._farewell.next_deadline())
+        return earliest(
+            self._hearing.next_deadline(),
+            self._drain_check,
+            self._greeting_due,
+            digits,
+            self._farewell.next_deadline(),
+        )
 
     def handle_timeout(self, now: float) -> None:
         """Does what has fallen due."""
@@ -133,6 +141,9 @@ class Conversation:
             self._tell_digits(entry, now)
         if self._greeting_due is not None and now >= self._greeting_due:
             self._give_up_silent_greeting(now)
+        look_at = self._hearing.next_deadline()
+        if look_at is not None and now >= look_at:
+            self._note_turn_started(now)
         if self._drain_check is not None and now >= self._drain_check:
             self._check_playout(now)
         self._check_farewell(now)
@@ -190,6 +201,15 @@ class Conversation:
         if self._digits and (entry := self._digits.receive_digit(digit, now)):
             self._tell_digits(entry, now)
 
+    def line_opened(self, now: float) -> None:
+        """What the agent says leaves in packets from here on."""
+        self._hearing.line_opened(now)
+
+    def close(self, now: float) -> None:
+        """The call is over: what was heard until here is all that will be."""
+        self._note_turn_started(now)
+        self._tell_heard_words(now)
+
     def hold(self, now: float) -> None:
         """The caller put us on hold: be quiet, and do not let hold music talk to the agent."""
         self._is_held = True
@@ -228,8 +248,18 @@ class Conversation:
         self.has_agent_audio = True
         self._greeting_due = None
         if self._turns.agent_audio_queued():
-            self._journal.record(EventName.AGENT_STARTED, now, response=event.response_id)
+            self._hearing.turn_queued((event.response_id, event.item_id), now)
         self._expect_drain(now)
+
+    def _note_turn_started(self, now: float) -> None:
+        """A turn begins when its first packet leaves, however long ago it was generated."""
+        response = self._hearing.turn_started(now)
+        if response is not None:
+            self._journal.record(EventName.AGENT_STARTED, now, response=response)
+
+    def _tell_heard_words(self, now: float) -> None:
+        for item, text in self._hearing.settle():
+            self._journal.record(EventName.TRANSCRIPT_AGENT, now, item=item, text=text, state="heard")
 
     def _expect_drain(self, now: float) -> None:
         self._drain_check = now + self._playout.pending_ms / 1000 + _DRAIN_MARGIN_S
@@ -241,9 +271,11 @@ class Conversation:
         self._drain_check = None
         if self._is_agent_active():
             return
+        self._note_turn_started(now)
         if self._turns.agent_audio_played():
             self._last_activity = now
             self._journal.record(EventName.AGENT_STOPPED, now)
+            self._tell_heard_words(now)
         self._update_shield()
 
     def _give_up_silent_greeting(self, now: float) -> None:
@@ -286,7 +318,9 @@ class Conversation:
 
     def _interrupt(self, now: float, *, is_own_decision: bool) -> None:
         """Flush, fence, truncate: in this order and in one go, so that no old frame can follow."""
+        self._note_turn_started(now)
         flushed = self._playout.flush()
+        self._hearing.cut_off()
         heard = [HeardItem(*cut.item, cut.sent_ms, cut.produced_ms) for cut in flushed]
         self._protocol.interrupt(heard, now, is_client_initiated=is_own_decision)
         self._open_responses.clear()
@@ -296,6 +330,7 @@ class Conversation:
         if heard:
             self._observer.interrupted()
             self._journal.record(EventName.INTERRUPTED, now, items=[_summary(item) for item in heard])
+        self._tell_heard_words(now)
 
     def _call_off_farewell(self) -> None:
         if self._farewell.call_off():
@@ -315,8 +350,13 @@ class Conversation:
             self._protocol.request_response(now)
 
     def _record_transcript(self, event: TranscriptReceived, now: float) -> None:
-        name = EventName.TRANSCRIPT_USER if event.role == "user" else EventName.TRANSCRIPT_AGENT
-        self._journal.record(name, now, item=event.item_id, text=event.text)
+        if event.role == "user":
+            self._journal.record(EventName.TRANSCRIPT_USER, now, item=event.item_id, text=event.text)
+            return
+        self._journal.record(EventName.TRANSCRIPT_AGENT, now, item=event.item_id, text=event.text, state="generated")
+        self._hearing.note_text((event.response_id, event.item_id), event.text)
+        if self._turns.floor is not Floor.AGENT:  # its audio is over already
+            self._tell_heard_words(now)
 
     # --- tools -------------------------------------------------------------------------------------------------
 

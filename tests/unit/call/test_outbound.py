@@ -17,9 +17,9 @@ from tests.support.call_rig import CallRig
 SILENCE = b"\xff" * 160
 
 
-def outbound(limits: CallLimits | None = None, *, greeting: str | None = "Greet.", **fields: Any) -> CallRig:
+def outbound(limits: CallLimits | None = None, *, instructions: str | None = "Greet.", **fields: Any) -> CallRig:
     scenario = Scenario.model_validate({"greeting": {"tone": {"hz": 440, "ms": 1000}}} | fields)
-    return CallRig(scenario, direction=CallDirection.OUTBOUND, limits=limits, offer=None, greeting=greeting)
+    return CallRig(scenario, direction=CallDirection.OUTBOUND, limits=limits, offer=None, greeting=instructions)
 
 
 def dial(rig: CallRig) -> None:
@@ -72,8 +72,51 @@ def test_the_greeting_waits_while_it_rings_and_leaves_within_60_ms_of_the_answer
     ]
 
 
+def test_the_agents_turn_begins_when_its_greeting_is_heard_and_not_when_it_was_generated() -> None:
+    rig = ringing(outbound(), 5.0)
+    assert EventName.AGENT_STARTED.value not in rig.names()
+    rig.outbound.answered(ANSWER, rig.now)
+    answered_at = rig.now
+    rig.run_until(lambda: EventName.AGENT_STARTED.value in rig.names())
+    assert 0 <= rig.now - answered_at <= 0.06
+    assert rig.now >= rig.sent[0].at
+    rig.run(2.0)
+    assert rig.names().count(EventName.AGENT_STARTED.value) == 1
+    assert rig.names().count(EventName.AGENT_STOPPED.value) == 1
+
+
+SPOKEN = {"tone": {"hz": 440, "ms": 2000}, "text": "hello this is Ada speaking"}
+
+
+def agent_words(rig: CallRig) -> list[tuple[str, str]]:
+    told = [event.details for event in rig.events if event.name is EventName.TRANSCRIPT_AGENT]
+    return [(details["state"], details["text"]) for details in told]
+
+
+def test_a_greeting_that_nobody_picked_up_for_was_generated_and_never_heard() -> None:
+    rig = ringing(outbound(greeting=SPOKEN), 4.0)
+    rig.outbound.refused(486, "Busy Here", (), rig.now)
+    assert agent_words(rig) == [("generated", "hello this is Ada speaking")]
+    assert EventName.AGENT_STARTED.value not in rig.names()
+
+
+def test_of_a_greeting_that_waited_for_the_answer_only_what_left_was_heard() -> None:
+    rig = ringing(outbound(greeting=SPOKEN), 4.0)
+    rig.outbound.answered(ANSWER, rig.now)
+    rig.run(1.0)
+    rig.call.end(EndReason.CALLER_HUNG_UP, rig.now, is_gone=True)
+    assert agent_words(rig) == [("generated", "hello this is Ada speaking"), ("heard", "hello this is")]
+
+
+def test_a_greeting_that_was_played_to_its_end_was_heard_in_full() -> None:
+    rig = ringing(outbound(greeting=SPOKEN), 4.0)
+    rig.outbound.answered(ANSWER, rig.now)
+    rig.run(3.0)
+    assert agent_words(rig)[-1] == ("heard", "hello this is Ada speaking")
+
+
 def test_an_agent_that_listens_first_says_nothing_and_hears_from_the_answer_on() -> None:
-    rig = ringing(outbound(greeting=None))
+    rig = ringing(outbound(instructions=None))
     rig.outbound.answered(ANSWER, rig.now)
     rig.run(1.0)
     assert rig.call.state is CallState.TALKING

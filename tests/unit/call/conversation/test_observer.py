@@ -12,4 +12,4 @@ def test_only_our_own_fault_codes_become_metric_labels() -> None:
     text = metrics.render().decode()
     assert 'kind="response_failed"' in text
     assert 'kind="reported"' in text
-    assert "4711" not in text
+    assert "of_theirs" not in text
