@@ -1,4 +1,4 @@
-"""The demo's telephone: it calls or is called, speaks, listens, presses keys and notices being hung up on."""
+"""The demo's telephone: it calls, speaks, listens, presses keys and notices being hung up on."""
 
 from __future__ import annotations
 
@@ -15,15 +15,11 @@ from gateway.sdp.offer_answer import LocalMedia, accept_answer, answer_offer, cr
 from gateway.sip.admission import ALLOW
 from gateway.sip.events import (
     CallAnswered,
-    CallCancelled,
     CallEnded,
-    CallOffered,
-    CallReferred,
     CallRefused,
     CallReoffered,
     CallRinging,
     Event,
-    ReferRefused,
 )
 from gateway.sip.grammar import format_host_port
 from gateway.sip.invite.invitation import Invitation
@@ -50,14 +46,6 @@ class Phone:
         self._call = ""
         self.dialled_at = self.answered_at = 0.0
         self.ended_at: float | None = None
-        self.offered: CallOffered | None = None
-        """The call that has come in."""
-        self.referred: CallReferred | None = None
-        """Whom it was asked to call instead."""
-        self.refer_status: int | None = None
-        """How a transfer that it asked for was refused."""
-        self.is_cancelled = False
-        """The caller gave up before the receiver was lifted."""
 
     async def start(self) -> None:
         """Opens its SIP port."""
@@ -88,56 +76,8 @@ class Phone:
             self._leg.start((audio.remote_address, audio.remote_port))
 
     @property
-    def uri(self) -> str:
-        """Where it can be called."""
-        return f"sip:phone@{format_host_port(self._address, self._sip.port('udp'))}"
-
-    async def wait_offered(self, limit_s: float = 5) -> CallOffered:
-        """Waits until somebody calls. Raises TimeoutError."""
-        await self.wait_until(lambda: self.offered is not None, limit_s)
-        assert self.offered is not None
-        return self.offered
-
-    def ring(self) -> None:
-        """Rings."""
-        self._sip.ring(self._call)
-
-    def accept(self) -> None:
-        """Picks the receiver up."""
-        assert self.offered is not None
-        self._sip.answer(self._call, self._take_offer(self.offered))
-        self.answered_at = time.monotonic()
-
-    def take_referral(self) -> None:
-        """Goes where it was sent: says so, and calls there."""
-        assert self.referred is not None
-        self._sip.accept_refer(self._call, self.referred.refer_id)
-
-    def report_referral(self, status: int) -> None:
-        """Says how that call goes."""
-        assert self.referred is not None
-        self._sip.notify_refer(self._call, self.referred.refer_id, status)
-
-    def refer(self, target: str) -> None:
-        """Asks the other side to call somebody else."""
-        self._sip.refer(self._call, target)
-
-    def press_by_info(self, key: str) -> None:
-        """Presses a key and tells it by SIP INFO."""
-        self._sip.info(self._call, "application/dtmf-relay", f"Signal={key}\r\nDuration=160\r\n".encode())
-
-    def refuse(self, status: int, reason: str | None = None, headers: tuple[tuple[str, str], ...] = ()) -> None:
-        """Says no."""
-        self._sip.reject(self._call, status, reason, headers)
-
-    @property
     def _local(self) -> LocalMedia:
         return LocalMedia(address=self._address, port=self._leg.port, session_id=1, codecs=("PCMU",))
-
-    def _take_offer(self, offered: CallOffered) -> bytes:
-        body, audio = answer_offer(parse_description(offered.offer or b""), self._local)
-        self._leg.start((audio.remote_address, audio.remote_port))
-        return body
 
     def _forget_last_call(self) -> None:
         self.answer = self._refusal = self.ended_at = None
@@ -152,20 +92,11 @@ class Phone:
 
     def _on_event(self, event: Event) -> None:
         match event:
-            case CallOffered():
-                self.offered, self._call = event, event.call
             case CallReoffered(call=call, offer=bytes(offer)):
                 self._sip.answer_offer(call, answer_offer(parse_description(offer), self._local)[0])
             case CallRinging(body=bytes(body)):
                 audio = accept_answer(self._local, parse_description(body))
                 self._leg.start((audio.remote_address, audio.remote_port))
-            case CallReferred():
-                self.referred = event
-            case ReferRefused(status=status):
-                self.refer_status = status
-            case CallCancelled():
-                self.is_cancelled = True
-                self.ended_at = time.monotonic()
             case CallAnswered(body=body):
                 self.answered_at = time.monotonic()
                 self.answer = body

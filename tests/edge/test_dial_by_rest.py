@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gateway.demo.phone import Phone
 from gateway.emulator.scenario import Scenario
 from gateway.measure import g711
+from tests.support.called_phone import CalledPhone
 from tests.support.rest import CONTROL, Operator, assert_problem, dialling_trunks
 from tests.support.stage import GREETING, NOTHING, Stage, leftovers
 
@@ -24,7 +24,7 @@ async def scene(scenario: Scenario = GREETING, **changes: Any) -> AsyncIterator[
         yield stage, operator
 
 
-async def until(condition: Callable[[], bool], phone: Phone, limit_s: float = 5) -> None:
+async def until(condition: Callable[[], bool], phone: CalledPhone, limit_s: float = 5) -> None:
     await phone.wait_until(condition, limit_s)
 
 
@@ -176,7 +176,7 @@ async def test_a_destination_that_no_trunk_may_call_is_403_with_the_rule_and_not
 
 async def test_a_redirect_is_followed_only_to_where_the_trunk_may_call() -> None:
     async with scene() as (stage, operator):
-        second = Phone("127.0.0.1")
+        second = CalledPhone("127.0.0.1")
         await second.start()
         try:
             await operator.call(stage.phone.uri)
@@ -200,7 +200,7 @@ async def test_a_redirect_is_followed_only_to_where_the_trunk_may_call() -> None
 
 async def test_an_attended_transfer_names_the_other_call_by_its_dialog() -> None:
     async with scene() as (stage, operator):
-        second = Phone("127.0.0.1")
+        second = CalledPhone("127.0.0.1")
         await second.start()
         try:
             ids = []

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 from gateway.call.order import CallOrder
 from gateway.daemon.gateway import Gateway
-from gateway.demo.phone import Phone
 from gateway.measure import g711
 from gateway.sdp.description import parse_description
+from tests.support.called_phone import CalledPhone
 from tests.support.network import free_sip_port
 from tests.support.stage import NOTHING, Stage, leftovers
 
@@ -25,7 +25,7 @@ def port_of(gateway: Gateway, *, is_ipv6: bool) -> int:
 async def test_a_call_over_ipv6_while_one_over_ipv4_is_up_with_audio_both_ways_in_both() -> None:
     assert g711.decode(TONE[0]).any(), "something to hear"
     async with Stage(sip=LISTEN, trunks=TRUNKS) as stage:
-        six = Phone("::1")
+        six = CalledPhone("::1")
         await six.start()
         await stage.phone.dial("127.0.0.1", port_of(stage.gateway, is_ipv6=False))
         await six.dial("::1", port_of(stage.gateway, is_ipv6=True))
@@ -45,7 +45,7 @@ async def test_a_call_over_ipv6_while_one_over_ipv4_is_up_with_audio_both_ways_i
         await six.stop()
 
 
-async def heard_by(phone: Phone, offered_at: str) -> None:
+async def heard_by(phone: CalledPhone, offered_at: str) -> None:
     """Takes the call that has come in, and hears the greeting over the IP version it was offered in."""
     offered = await phone.wait_offered()
     assert parse_description(offered.offer or b"").media[0].connection_address == offered_at
@@ -58,9 +58,9 @@ DIALLING = {"accept_from": ["127.0.0.0/8", "::1"], "allow_destinations": ["*", "
 
 
 @asynccontextmanager
-async def six_beside(targets: list[str], **fields: object) -> AsyncIterator[tuple[Stage, Phone]]:
+async def six_beside(targets: list[str], **fields: object) -> AsyncIterator[tuple[Stage, CalledPhone]]:
     """A gateway whose usual IP version is 4, with a telephone of IPv6 alone; ``{six}`` is where that one listens."""
-    six = Phone("::1")
+    six = CalledPhone("::1")
     await six.start()
     where = six.uri.partition("@")[2]
     trunk = {**DIALLING, "targets": [target.format(six=where) for target in targets], **fields}

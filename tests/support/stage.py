@@ -6,11 +6,11 @@ from typing import Any
 
 from gateway.call.journal import CallEvent
 from gateway.daemon.gateway import Gateway
-from gateway.demo.phone import Phone
 from gateway.demo.run import demo_settings
 from gateway.emulator.scenario import Scenario
 from gateway.emulator.server import Emulator
 from gateway.settings.schema import Settings
+from tests.support.called_phone import CalledPhone
 
 GREETING = Scenario.model_validate({"greeting": {"tone": {"hz": 440, "ms": 5000}}})
 
@@ -38,7 +38,7 @@ class Stage:
     def __init__(self, scenario: Scenario = GREETING, **changes: Any) -> None:
         self.emulator = Emulator(scenario, record=True)
         self.events: list[CallEvent] = []
-        self.phone = Phone("127.0.0.1")
+        self.phone = CalledPhone("127.0.0.1")
         self._changes = changes
 
     async def __aenter__(self) -> Stage:
@@ -56,7 +56,7 @@ class Stage:
         await self.phone.stop()
         await self.emulator.stop()
 
-    async def dial(self, phone: Phone | None = None, callee: str = "agent") -> None:
+    async def dial(self, phone: CalledPhone | None = None, callee: str = "agent") -> None:
         """Calls the gateway; raises RuntimeError with the status when it refuses."""
         url = self.gateway.sip.listening[0]
         await (phone or self.phone).dial(url.host, url.port, callee)

@@ -9,11 +9,11 @@ import socket
 import pytest
 
 from gateway.call.termination import EndReason
-from gateway.demo.phone import Phone
 from gateway.emulator.scenario import Scenario
 from gateway.sip.admission import Allow, Refuse, Silence
 from gateway.sip.flow import Flow
 from gateway.sip.message import make_request
+from tests.support.called_phone import CalledPhone
 from tests.support.stage import NOTHING, Stage, leftovers, settings_with
 
 OPTIONS = make_request("OPTIONS", "sip:agent@127.0.0.1", headers=())
@@ -61,7 +61,7 @@ async def test_a_full_node_is_503_a_full_trunk_486_and_the_call_inside_goes_on(
 ) -> None:
     async with Stage(**section) as stage:  # type: ignore[arg-type]
         await stage.dial()
-        second = Phone("127.0.0.1")
+        second = CalledPhone("127.0.0.1")
         await second.start()
         try:
             with pytest.raises(RuntimeError, match=status):
@@ -107,7 +107,7 @@ async def test_ending_all_calls_says_why_in_the_events() -> None:
 async def test_one_timer_serves_the_deadlines_of_all_calls() -> None:
     agents = {"demo": {"limits": {"duration_s": 1}, "greeting": {"instructions": "Greet."}}}
     async with Stage(Scenario(), agents=agents) as stage:
-        second = Phone("127.0.0.1")
+        second = CalledPhone("127.0.0.1")
         await second.start()
         try:
             await stage.dial()
@@ -122,7 +122,7 @@ async def test_one_timer_serves_the_deadlines_of_all_calls() -> None:
 
 async def test_a_fault_in_one_calls_handling_ends_that_call_and_no_other() -> None:
     async with Stage() as stage:
-        second = Phone("127.0.0.1")
+        second = CalledPhone("127.0.0.1")
         await second.start()
         try:
             await stage.dial()

@@ -17,8 +17,8 @@ from websockets.typing import Origin, Subprotocol
 
 from gateway.base.errors import GatewayError, SettingsError
 from gateway.daemon.gateway import Gateway
-from gateway.demo.phone import Phone
 from gateway.emulator.scenario import Scenario
+from tests.support.called_phone import CalledPhone
 from tests.support.certificates import Authority, Pair
 from tests.support.stage import NOTHING, Stage, leftovers, settings_with
 from tests.support.telephone import Telephone
@@ -113,7 +113,7 @@ async def test_stopping_ends_every_call_even_when_a_listener_of_events_fails() -
 
     async with Stage() as stage:
         stage.gateway.assembly._sinks = (*stage.gateway.assembly._sinks, fail)
-        second = Phone("127.0.0.1")
+        second = CalledPhone("127.0.0.1")
         await second.start()
         await stage.dial()
         await stage.dial(second)
@@ -137,7 +137,7 @@ async def test_a_taken_port_is_one_error_and_leaves_nothing_running() -> None:
 async def test_the_embedded_emulator_answers_when_there_is_no_key() -> None:
     gateway = Gateway(settings_with("ws://127.0.0.1:9/", inworld={"api_key": ""}))
     await gateway.start()
-    phone = Phone("127.0.0.1")
+    phone = CalledPhone("127.0.0.1")
     await phone.start()
     try:
         url = gateway.sip.listening[0]
