@@ -95,6 +95,7 @@ class _Reader:
         if isinstance(node, SequenceNode):
             return [self._read_child(item, item, (*path, index), depth) for index, item in enumerate(node.value)]
         assert isinstance(node, ScalarNode)
+        self._make_whole(node, path)
         self._document.note_text(path, node.value)
         return self._read_scalar(node, path)
 
@@ -113,7 +114,9 @@ class _Reader:
                 continue
             if not isinstance(key, ScalarNode):
                 self._fault(path, key, "has a key that is not a word; write <key>: <value>")
-            elif key.value in own_lines:
+                continue
+            self._make_whole(key, path)
+            if key.value in own_lines:
                 where = own_lines[key.value]
                 self._fault((*path, key.value), key, f"is already on line {where}; remove one of the two")
             else:
@@ -130,6 +133,13 @@ class _Reader:
             else:
                 self._fault((*path, "<<"), source, "is not a mapping; write <<: *name of an anchored mapping")
         return merged
+
+    def _make_whole(self, node: ScalarNode, path: Path) -> None:
+        """Joins the halves in which JSON writes characters beyond U+FFFF (RFC 8259 §7): the YAML reader does not."""
+        halves = node.value.encode("utf-16-le", "surrogatepass")
+        node.value = halves.decode("utf-16-le", "replace")
+        if node.value.encode("utf-16-le") != halves:
+            self._fault(path, node, "has half a character in it; write the whole one")
 
     def _read_scalar(self, node: ScalarNode, path: Path) -> Scalar:
         if node.tag in _NUMBERS_AND_WORDS:

@@ -173,3 +173,14 @@ def test_any_text_is_a_document_or_a_fault(text: str) -> None:
     document, faults = read_document(text)
     assert all(fault.line >= 1 for fault in faults)
     assert document.line_of(()) == 1
+
+
+def test_characters_that_json_writes_in_two_halves_are_one() -> None:
+    document, found = read_document('{"\\ud83d\\ude00": ["\\ud83d\\ude00 x"]}')
+    assert (document.data, found) == ({"\U0001f600": ["\U0001f600 x"]}, [])
+
+
+@pytest.mark.parametrize("text", ['{"\\ud83d": 1}', 'a: ["\\ude00"]'])
+def test_half_a_character_is_a_fault(text: str) -> None:
+    _, found = read_document(text)
+    assert [fault.text for fault in found] == ["has half a character in it; write the whole one"]
