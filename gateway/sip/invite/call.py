@@ -314,6 +314,7 @@ class Call:
         self.state = CallState.TALKING
         self._is_confirmed = True
         self.forget_dialogs()
+        self.changes.settle_on(dialog, now)
         self.dialog = dialog
         dialog.is_negotiated = self.inviting is None or not self.inviting.awaits_answer
         dialog.remote_session = offer_of(response) or dialog.remote_session

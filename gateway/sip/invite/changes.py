@@ -270,6 +270,11 @@ class Changes:
 
     # Time and the end
 
+    def settle_on(self, dialog: Dialog, now: float) -> None:
+        """The call is answered in ``dialog``: what another fork wanted changed concerns nobody any more."""
+        if self.served is not None and self.served.dialog is not dialog:
+            self.refuse_open(now)
+
     def handle_timer(self, timer: str, now: float) -> None:
         """``offer``: nobody answered in time. The others belong to our own change."""
         if timer == "offer" and self.served is not None:

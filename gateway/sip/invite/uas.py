@@ -224,7 +224,8 @@ class InviteUas:
 
     def _contact(self) -> tuple[str, str]:
         is_sips = demands_sips(self.request)
-        return ("Contact", self._context.identity.contact(self._server.flow, is_sips=is_sips))
+        user = self.dialog.contact_user
+        return ("Contact", self._context.identity.contact(self._server.flow, user=user, is_sips=is_sips))
 
     def _require(self, state: UasState, command: str) -> None:
         if self.state is not state:

@@ -15,7 +15,7 @@ from gateway.sip.events import (
     ReofferRefused,
 )
 from gateway.sip.message import Request, Response
-from tests.support.calls import ANSWER, OFFER, SDP, Talk, assert_nothing_is_left, inbound, outbound
+from tests.support.calls import ALL_METHODS, ANSWER, OFFER, SDP, Talk, assert_nothing_is_left, inbound, outbound
 from tests.support.sip_peer import UserAgentBench, ack_for, invitation, invite, respond, statuses
 
 
@@ -186,3 +186,43 @@ def test_an_answer_without_an_offer_is_acknowledged_at_once() -> None:
     answer = respond(sent, 200, to_tag="callee", headers=[("Contact", "<sip:bob@203.0.113.9>")])
     assert statuses(bench.feed(answer)) == ["ACK"]
     assert bench.take_events() == [CallAnswered(call, b"")]
+
+
+def test_our_contact_keeps_its_user_in_the_answer_to_their_reinvite() -> None:
+    bench = UserAgentBench()
+    call = bench.ua.invite(invitation(contact_user="acme"), bench.now)
+    (sent,) = bench.drain()
+    assert isinstance(sent, Request)
+    answer = respond(sent, 200, to_tag="callee", headers=[("Contact", "<sip:bob@203.0.113.9>"), SDP], body=ANSWER)
+    bench.feed(answer)
+    talk = Talk(bench, call, sent.from_.tag or "", "callee", sent.call_id, sent, answer)
+    talk.ask("INVITE", body=OFFER)
+    bench.ua.answer_offer(call, ANSWER, bench.now)
+    (ok,) = bench.drain()
+    assert ok.headers.get("Contact") == sent.headers.get("Contact")
+
+
+def forked() -> tuple[UserAgentBench, str, Request, Talk]:
+    """A call of ours that two ring for, each with a session settled by a reliable answer; the talk is with the first."""
+    bench = UserAgentBench()
+    call = bench.ua.invite(invitation(), bench.now)
+    (sent,) = bench.drain()
+    assert isinstance(sent, Request)
+    for tag in "ab":
+        early = [("Contact", f"<sip:{tag}@203.0.113.9>"), SDP, ("Require", "100rel"), ("RSeq", "1"), ALL_METHODS]
+        (prack,) = bench.feed(respond(sent, 183, to_tag=tag, headers=early, body=ANSWER))
+        bench.feed(respond(prack, 200))  # type: ignore[arg-type]
+    return bench, call, sent, Talk(bench, call, sent.from_.tag or "", "a", sent.call_id, sent, respond(sent, 183))
+
+
+def test_what_one_fork_was_changing_ends_when_another_answers() -> None:
+    bench, call, sent, talk = forked()
+    talk.ask("UPDATE", body=OFFER)
+    bench.take_events()
+    answer = respond(sent, 200, to_tag="b", headers=[("Contact", "<sip:b@203.0.113.9>"), SDP], body=ANSWER)
+    assert statuses(bench.feed(answer)) == ["ACK", 487]
+    bench.take_events()
+    with pytest.raises(LocalProtocolError):
+        bench.ua.answer_offer(call, ANSWER, bench.now)
+    bench.ua.reoffer(call, OFFER, bench.now)
+    assert talk.sent().to.tag == "b"
