@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -338,3 +339,49 @@ def test_a_key_told_by_info_and_rtp_is_one_key() -> None:
     rig.call.receive_digit("5", rig.now)
     rig.call.receive_digit("5", rig.now + 0.1, "info")
     assert rig.observer.digits == 1
+
+
+def _facts(description: bytes) -> tuple[int, str]:
+    """Version and direction."""
+    text = description.decode()
+    version = re.search(r"^o=\S+ \S+ (\d+)", text, re.MULTILINE)
+    direction = re.search(r"^a=(sendrecv|sendonly|recvonly|inactive)", text, re.MULTILINE)
+    assert version is not None
+    assert direction is not None
+    return int(version[1]), direction[1]
+
+
+def test_both_hold_and_each_ends_its_own_hold_alone() -> None:
+    rig = talking(CallRig(scenario()))
+
+    def said() -> tuple[int, str]:
+        body = rig.signalling.said[-1][1]
+        assert isinstance(body, bytes)
+        return _facts(body)
+
+    def theirs(direction: str) -> bytes:
+        return OFFER + f"a={direction}\r\n".encode()
+
+    rig.call.reoffered(theirs("sendonly"), rig.now)
+    rig.call.hold(rig.now)
+    ours = said()
+    assert ours[1] == "sendonly"
+    rig.call.reoffer_answered(theirs("inactive"), rig.now)
+    assert rig.stream.config.direction == "inactive"
+    rig.call.reoffered(theirs("sendrecv"), rig.now)
+    resumed = said()
+    assert resumed[1] == "sendonly", "their hold is over, ours is not"
+    assert rig.call.state is CallState.HELD
+    rig.call.reoffered(theirs("sendrecv"), rig.now)
+    assert said() == resumed, "a refresh changes nothing, its version included"
+    rig.call.reoffered(None, rig.now)
+    assert said()[1] == "sendonly", "asked for our offer, we still hold"
+    rig.call.reoffer_confirmed(theirs("recvonly"), rig.now)
+    assert rig.call.state is CallState.HELD
+    rig.call.resume(rig.now)
+    last = said()
+    assert last[1] == "sendrecv"
+    assert last[0] > resumed[0]
+    rig.call.reoffer_answered(theirs("sendrecv"), rig.now)
+    assert rig.call.state is CallState.TALKING
+    assert rig.stream.config.direction == "sendrecv"

@@ -203,7 +203,7 @@ def test_our_contact_keeps_its_user_in_the_answer_to_their_reinvite() -> None:
 
 
 def forked() -> tuple[UserAgentBench, str, Request, Talk]:
-    """A call of ours that two ring for, each with a session settled by a reliable answer; the talk is with the first."""
+    """A call of ours that two ring for, each with a session agreed on; the talk is with the first."""
     bench = UserAgentBench()
     call = bench.ua.invite(invitation(), bench.now)
     (sent,) = bench.drain()
