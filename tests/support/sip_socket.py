@@ -44,6 +44,10 @@ class SipSocket:
         except TimeoutError:
             return None
 
+    def reply(self, response: Response) -> None:
+        """Answers a request of the gateway."""
+        self.socket.sendto(response.to_bytes(), self._gateway)
+
     async def prove(self, password: str, method: str = "INVITE", **changes: Any) -> tuple[Request, Response | None]:
         """Asks, and once more with credentials."""
         make = invite if method == "INVITE" else lambda **given: request(method, **given)
