@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from gateway.base.clock import earliest
 from gateway.base.errors import CapacityError, LocalProtocolError
 from gateway.base.ids import IdSource
+from gateway.sip.client_requests import ClientRequest, ClientRequests
 from gateway.sip.config import UserAgentConfig
 from gateway.sip.events import Event, FlowFailed
 from gateway.sip.flow import Flow
@@ -26,7 +27,6 @@ from gateway.sip.invite.session_timer import SessionTerms
 from gateway.sip.invite.uac import InviteUac
 from gateway.sip.message import Response, parse_message
 from gateway.sip.registrar.server import RegisterServer
-from gateway.sip.request import ClientRequest, ClientRequests
 from gateway.sip.stats import UserAgentStats
 from gateway.sip.transaction.machine import TransactionContext
 from gateway.sip.transaction.table import TransactionTable

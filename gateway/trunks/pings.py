@@ -16,10 +16,10 @@ from gateway.base.errors import CapacityError, LocalProtocolError
 from gateway.observability.metrics import Metrics
 from gateway.observability.node_events import NodeEventName, NodeEvents
 from gateway.settings.schema import TrunkSettings
+from gateway.sip.client_requests import ClientRequest
 from gateway.sip.events import Event, RequestAnswered, RequestFailed
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError, escape_user, format_host_port
-from gateway.sip.request import ClientRequest
 from gateway.sip.resolution import ResolutionError
 from gateway.sip.transaction.table import RequestFailure
 from gateway.sip.uri import SipUri

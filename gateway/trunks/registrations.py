@@ -16,6 +16,7 @@ from gateway.base.ids import IdSource
 from gateway.observability.metrics import Metrics
 from gateway.observability.node_events import NodeEventName, NodeEvents
 from gateway.settings.schema import TrunkSettings
+from gateway.sip.client_requests import ClientRequest
 from gateway.sip.events import Event, FlowFailed, RequestAnswered, RequestFailed
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError, escape_user, format_host_port
@@ -28,7 +29,6 @@ from gateway.sip.registration import (
     SendRegister,
     Unregistered,
 )
-from gateway.sip.request import ClientRequest
 from gateway.sip.resolution import ResolutionError
 from gateway.sip.transaction.table import RequestFailure
 from gateway.sip.uri import SipUri

@@ -9,9 +9,9 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
+from gateway.sip.client_requests import ClientRequest
 from gateway.sip.events import FlowFailed
 from gateway.sip.flow import Flow
-from gateway.sip.request import ClientRequest
 from gateway.sip.transport import keep_alive
 from tests.support.sip_peer import request
 from tests.support.telephone import Telephone

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import uvloop
 
+from gateway.sip.client_requests import ClientRequest
 from gateway.sip.events import CallAnswered, CallConfirmed, CallEnded, CallOffered, EndCause, RequestRefused
 from gateway.sip.framing import StreamFramer
 from gateway.sip.message import Request, Response, parse_message
-from gateway.sip.request import ClientRequest
 from gateway.sip.transport.limits import TransportLimits
 from gateway.sip.transport.tls import ClientIdentity, ServerIdentity, TlsContexts
 from tests.support.certificates import Authority, Pair

@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
+from gateway.sip.client_requests import ClientRequest
 from gateway.sip.events import (
     CallConfirmed,
     CallEnded,
@@ -24,7 +25,6 @@ from gateway.sip.events import (
     RequestRefused,
 )
 from gateway.sip.message import parse_message
-from gateway.sip.request import ClientRequest
 from gateway.sip.transport.limits import TransportLimits
 from gateway.sip.transport.tls import ServerIdentity, TlsContexts
 from tests.support.certificates import Authority

@@ -14,11 +14,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from gateway.base.clock import earliest
 from gateway.base.errors import CapacityError, LocalProtocolError
+from gateway.sip.client_requests import ClientRequest
 from gateway.sip.events import Event
 from gateway.sip.flow import Flow, SocketAddress, Transport, default_port
 from gateway.sip.grammar import SipParseError
 from gateway.sip.invite.invitation import Invitation
-from gateway.sip.request import ClientRequest
 from gateway.sip.transport.commands import EndpointCommands
 from gateway.sip.transport.keep_alive import KeepAlive
 from gateway.sip.transport.limits import TransportLimits, TransportStats

@@ -12,10 +12,10 @@ from gateway.base.ids import IdSource
 from gateway.observability.metrics import Metrics
 from gateway.observability.node_events import NodeEvent, NodeEvents
 from gateway.settings.schema import TrunkSettings
+from gateway.sip.client_requests import ClientRequest
 from gateway.sip.events import CallCancelled, FlowFailed, RequestAnswered, RequestFailed
 from gateway.sip.flow import Flow
 from gateway.sip.message import make_request, make_response
-from gateway.sip.request import ClientRequest
 from gateway.sip.resolution import ResolutionError
 from gateway.sip.transaction.table import RequestFailure
 from gateway.sip.uri import SipUri

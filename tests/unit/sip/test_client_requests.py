@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from gateway.base.errors import CapacityError, LocalProtocolError
 from gateway.sip.admission import Silence
+from gateway.sip.client_requests import MAX_CLIENT_REQUESTS, ClientRequest
 from gateway.sip.events import FlowFailed, RequestAnswered, RequestFailed
 from gateway.sip.message import Request
-from gateway.sip.request import MAX_CLIENT_REQUESTS, ClientRequest
 from gateway.sip.transaction.table import RequestFailure
 from tests.support.sip_peer import TCP, UDP, UserAgentBench, respond, statuses
 
