@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.sip.events import CallOffered
 from tests.support.open_door import CARRIER, STRANGER, OpenDoor
-from tests.support.sip_peer import request
+from tests.support.sip_peer import invite, request
 
 METHODS = "REGISTER INVITE OPTIONS SUBSCRIBE PUBLISH MESSAGE BYE CANCEL ACK UPDATE PRACK INFO REFER NOTIFY NONSENSE"
 
@@ -69,6 +70,24 @@ def test_a_forged_trunk_draws_few_octets_unless_it_opens_a_call(settings: dict[s
     """What is not a call is answered once: nothing is repeated, whatever never comes back. A call's bound is the door's
     ``unconfirmed_invites``."""
     assert max(factors(CARRIER, settings).values()) <= 5
+
+
+def test_a_flood_of_calls_that_are_refused_is_not_repeated_to_whoever_is_forged() -> None:
+    """488, 404 or 486 without an ACK are repeated ten times (timer G), and no session limits them."""
+    bench = OpenDoor()
+    octets_in = octets_out = 0
+    for number in range(1000):
+        data = invite(call_id=f"forged-{number}", from_tag=f"t{number}").to_bytes()
+        octets_in += len(data)
+        octets_out += sum(map(len, bench.send(data, CARRIER)))
+        (offered,) = [event for event in bench.events if isinstance(event, CallOffered)]
+        bench.events.clear()
+        bench.ua.reject(offered.call, 488, bench.now)
+        octets_out += sum(map(len, bench.take()))
+    octets_out += sum(map(len, bench.pass_time(70)))
+    print(f"{octets_out / octets_in:.2f}")
+    assert octets_out <= 2 * octets_in
+    assert bench.ua.transactions == 0
 
 
 def test_what_real_equipment_sends_is_challenged_with_every_algorithm() -> None:

@@ -34,18 +34,18 @@ class Call(OpenDoor):
         super().__init__(**(TRUNKS | sections))
         self.sent = invite(cseq=5)
         self.responses: list[Response] = []
-        self.take(self.send(self.sent.to_bytes(), CARRIER))
+        self.keep(self.send(self.sent.to_bytes(), CARRIER))
         (offered,) = [event for event in self.events if isinstance(event, CallOffered)]
         self.id = offered.call
         if is_up:
             self.ua.answer(self.id, ANSWER, self.now)
-            self.take(self._take())
+            self.keep(self.take())
             self.send(ack_for(self.sent, self.responses[-1]).to_bytes(), CARRIER)
         else:
             self.ua.ring(self.id, self.now)
-            self.take(self._take())
+            self.keep(self.take())
 
-    def take(self, sent: list[bytes]) -> None:
+    def keep(self, sent: list[bytes]) -> None:
         self.responses += [one for one in map(parse_message, sent) if isinstance(one, Response)]
 
     def attack(self, method: str, host: str, **changes: Any) -> tuple[int, ...]:
@@ -55,7 +55,7 @@ class Call(OpenDoor):
         sent = request(method, contact="<sip:evil@203.0.113.66>", **given)
         if method == "REFER":
             sent.headers.set("Refer-To", "<sip:+4490012345@203.0.113.66>")
-        self.take(answers := self.send(sent.to_bytes(), host))
+        self.keep(answers := self.send(sent.to_bytes(), host))
         return tuple(one.status for one in map(parse_message, answers) if isinstance(one, Response))
 
     @property
@@ -105,7 +105,7 @@ def test_a_cancel_from_another_address_or_with_other_words_takes_nothing_back() 
 def test_an_ack_from_another_address_confirms_no_forged_call() -> None:
     call = Call(is_up=False)
     call.ua.answer(call.id, ANSWER, call.now)
-    call.take(call._take())
+    call.keep(call.take())
     ack = ack_for(call.sent, call.responses[-1]).to_bytes()
     for host in (STRANGER, OTHER):
         call.send(ack, host)
@@ -115,7 +115,7 @@ def test_an_ack_from_another_address_confirms_no_forged_call() -> None:
 def test_a_response_needs_the_branch_and_over_a_connection_the_peer() -> None:
     call = Call()
     call.ua.hang_up(call.id, call.now)
-    (bye,) = [one for one in map(parse_message, call._take()) if isinstance(one, Request)]
+    (bye,) = [one for one in map(parse_message, call.take()) if isinstance(one, Request)]
     text = f"SIP/2.0 200 OK\r\nVia: {bye.headers.get('Via')}\r\nFrom: {bye.headers.get('From')}\r\n"
     text += f"To: {bye.headers.get('To')}\r\nCall-ID: {bye.call_id}\r\nCSeq: {bye.cseq.number} BYE\r\n\r\n"
     guessed = text.replace(bye.via.branch or "", "z9hG4bKguess")
@@ -145,5 +145,5 @@ def test_a_web_page_is_not_the_trunk_at_whose_desk_it_is_read(origins: list[str]
     door = OpenDoor(**TRUNKS, sip={"websocket": {"origins": origins}})
     page = Flow("ws", ("192.0.2.1", 8080), (CARRIER, 40001), connection=1)
     door.ua.receive_message(invite().to_bytes(), page, door.now)
-    answers = [parse_message(data) for data in door._take()]
+    answers = [parse_message(data) for data in door.take()]
     assert [one.status for one in answers if isinstance(one, Response)] == ([100] if is_trunk else [401])

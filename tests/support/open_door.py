@@ -45,7 +45,7 @@ class OpenDoor:
         """What comes back at once."""
         flow = Flow(transport, ("192.0.2.1", 5060), (host, 5060), connection=0 if transport == "udp" else 1)
         self.ua.receive_message(data, flow, self.now)
-        return self._take()
+        return self.take()
 
     def pass_time(self, seconds: float) -> list[bytes]:
         """What is sent meanwhile."""
@@ -53,11 +53,12 @@ class OpenDoor:
         while (due := self.ua.next_deadline()) is not None and due <= until:
             self.now = due
             self.ua.handle_timeout(due)
-            sent += self._take()
+            sent += self.take()
         self.now = until
         return sent
 
-    def _take(self) -> list[bytes]:
+    def take(self) -> list[bytes]:
+        """What it has to send; its events are gathered, and told to the door."""
         while (event := self.ua.next_event()) is not None:
             self.events.append(event)
             self.door.note(event)

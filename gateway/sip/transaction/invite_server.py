@@ -9,6 +9,10 @@ from gateway.sip.flow import Flow
 from gateway.sip.message import Request, Response, make_response
 from gateway.sip.transaction.machine import Machine, TransactionContext, TransactionKey
 
+MOST_REPEATED = 50
+"""Refusals to one host that are repeated at a time. Who acknowledges none of so many is not there: his address is
+forged, and each repetition would be another datagram to whoever really has it."""
+
 
 class InviteServerState(enum.Enum):
     """The states of RFC 6026 figure 7."""
@@ -66,6 +70,7 @@ class InviteServer(Machine):
     def receive_ack(self, now: float) -> bool:
         """True when the ACK belongs to a 2xx and so to the transaction user."""
         if self.state is InviteServerState.COMPLETED:
+            self._count_off()
             self.state = InviteServerState.CONFIRMED
             # Timer I: absorb repeated ACKs.
             self._linger("I", now, 0 if self.flow.is_reliable else self._timers.t4)
@@ -86,8 +91,23 @@ class InviteServer(Machine):
         elif response.status >= 300:
             self.state = InviteServerState.COMPLETED
             if not self.flow.is_reliable:
-                self._arm("G", now, self._interval_s)  # timer G: repeat the refusal
+                self._repeat_refusal(now)
             self._arm("H", now, self._timers.give_up_s)  # timer H: no ACK ever comes
+
+    def _repeat_refusal(self, now: float) -> None:
+        """Timer G, unless too many of this host's are being repeated: then a repeated INVITE is still answered."""
+        unacknowledged, host = self._context.unacknowledged, self.flow.remote[0]
+        if unacknowledged[host] < MOST_REPEATED:
+            self._arm("G", now, self._interval_s)
+        unacknowledged[host] += 1
+
+    def _count_off(self) -> None:
+        unacknowledged, host = self._context.unacknowledged, self.flow.remote[0]
+        if self.flow.is_reliable:
+            return
+        unacknowledged[host] -= 1
+        if not unacknowledged[host]:
+            del unacknowledged[host]
 
     def handle_timer(self, letter: str, now: float) -> bool:
         """Always False: a missing ACK for a refusal (timer H) changes nothing for the transaction user."""
@@ -101,5 +121,7 @@ class InviteServer(Machine):
 
     def terminate(self) -> None:
         """Stop every timer and leave."""
+        if self.state is InviteServerState.COMPLETED:
+            self._count_off()
         super().terminate()
         self.state = InviteServerState.TERMINATED

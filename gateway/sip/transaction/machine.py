@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -46,6 +47,8 @@ class TransactionContext:
     deadlines: Deadlines[tuple[TransactionKey, str]] = field(default_factory=Deadlines)
     forget: Callable[[Machine], None] = lambda machine: None
     """Told of each machine that has terminated; the table drops it."""
+    unacknowledged: Counter[str] = field(default_factory=Counter)
+    """Refused INVITEs whose ACK has not come, by the host that was refused over UDP."""
 
     def send(self, flow: Flow, data: bytes) -> None:
         """Queue ``data`` for the edge."""

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.sip.flow import Flow
 from gateway.sip.message import make_response
-from gateway.sip.transaction.invite_server import InviteServer, InviteServerState
+from gateway.sip.transaction.invite_server import MOST_REPEATED, InviteServer, InviteServerState
 from gateway.sip.transaction.machine import TransactionContext, TransactionKey
 from tests.support.sip_peer import TCP, UDP, invite, statuses, times
 from tests.support.transactions import MachineBench
@@ -48,6 +48,23 @@ def test_a_refusal_is_repeated_by_timer_g_up_to_t2_until_timer_h() -> None:
     assert times(bench.advance(machine, 0, 100)) == [0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
     assert machine.is_terminated
     assert bench.timeouts == [], "a missing ACK for a refusal concerns nobody"
+
+
+def test_refusals_to_a_host_that_acknowledges_none_are_repeated_no_more() -> None:
+    context = TransactionContext()
+    machines = [InviteServer((str(at),), invite(), UDP, context, Owner()) for at in range(MOST_REPEATED + 1)]
+    for machine in machines:
+        answer(machine, 486, 0)
+    last, bench = machines[-1], MachineBench(context)
+    bench.sent()
+    last.receive_request()
+    assert statuses(bench.sent()) == [486], "asked again, it answers again"
+    repeated = {key for key, letter in context.deadlines.pop_due(1) if letter == "G"}
+    assert repeated == {machine.key for machine in machines[:-1]}
+    for machine in machines[:-1]:
+        machine.receive_ack(1)
+    last.terminate()
+    assert not context.unacknowledged
 
 
 def test_timer_g_is_still_over_tcp_and_timer_h_is_not() -> None:
