@@ -26,6 +26,8 @@ class BodyPart:
     content_type: str
     handling: str
     """``required`` or ``optional`` as its Content-Disposition says; "" when that says nothing."""
+    disposition: str
+    """What it is for, in lower case; "" when it does not say."""
     body: bytes
 
 
@@ -40,10 +42,11 @@ def session_description(message: Request | Response) -> bytes | None:
     A body of which nobody says what it is counts as one: in an ACK or a response there is nobody to refuse it.
     """
     if message.body and message.content_type in (SDP, None):
-        return message.body
+        return message.body if _is_session(_type_of(message.headers.get("Content-Disposition") or "")) else None
     if not is_multipart(message):
         return None
-    return next((part.body for part in body_parts(message) if part.content_type == SDP), None)
+    sessions = (part for part in body_parts(message) if part.content_type == SDP and _is_session(part.disposition))
+    return next((part.body for part in sessions), None)
 
 
 def body_parts(message: Request | Response) -> tuple[BodyPart, ...]:
@@ -79,7 +82,7 @@ def _read_part(content: bytes) -> BodyPart | None:
     """The line end before the next delimiter belongs to the delimiter."""
     content = content.removesuffix(b"\r")
     if content.startswith((b"\r\n", b"\n")):
-        return BodyPart("text/plain", "", content.partition(b"\n")[2])
+        return BodyPart("text/plain", "", "", content.partition(b"\n")[2])
     found = END_OF_HEAD.search(content)
     if found is None:
         return None
@@ -90,7 +93,17 @@ def _read_part(content: bytes) -> BodyPart | None:
     if fields.get("content-transfer-encoding", "").lower() not in _PLAIN_ENCODINGS:
         return None
     kind = fields.get("content-type", "text/plain").partition(";")[0].replace(" ", "").lower()
-    return BodyPart(kind, _handling(fields.get("content-disposition", "")), content[found.end() :])
+    disposition = fields.get("content-disposition", "")
+    return BodyPart(kind, _handling(disposition), _type_of(disposition), content[found.end() :])
+
+
+def _type_of(disposition: str) -> str:
+    return disposition.partition(";")[0].strip().lower()
+
+
+def _is_session(disposition: str) -> bool:
+    """Not the session of an announcement before the answer (RFC 3959 §4), which we have not asked for."""
+    return disposition != "early-session"
 
 
 def _handling(disposition: str) -> str:

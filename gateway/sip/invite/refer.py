@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ class Referral:
         self._call = call
         self._dialog = dialog
         self._limit_s = limit_s
+        self._first_cseq = 0
         self._has_final = False
 
     def start(self, refer_to: str, headers: Iterable[Header], now: float) -> None:
@@ -54,7 +56,8 @@ class Referral:
             fields.append(("Referred-By", f"<{Address.parse(self._dialog.local).uri}>"))
         self.expires_at = now + self._limit_s
         self._call.context.deadlines.set((self._call.id, "referral"), self.expires_at)
-        InDialogRequest(self._call, self._dialog, "REFER", headers=fields, on_final=self._receive_final).send(now)
+        request = InDialogRequest(self._call, self._dialog, "REFER", headers=fields, on_final=self._receive_final)
+        self._first_cseq = request.send(now).cseq.number
 
     def _receive_final(self, status: int, reason: str, response: Response | None, now: float) -> None:
         if status >= 300:
@@ -69,7 +72,13 @@ class Referral:
             self._tell(status, reason, is_final=is_silent)
 
     def receive_notify(self, request: Request) -> None:
-        """What has become of the request that the peer sent for us."""
+        """What has become of the request that the peer sent for us.
+
+        Its id, if any, is the CSeq number of the REFER (RFC 3515 §2.4.6): a lower one is of a transfer before this one.
+        """
+        identity = re.search(r";\s*id\s*=\s*(\d{1,10})\s*(?:;|$)", request.headers.get("Event") or "", re.ASCII)
+        if identity is not None and int(identity[1]) < self._first_cseq:
+            return
         state, _, params = (request.headers.get("Subscription-State") or "").partition(";")
         is_terminated = state.strip().lower() == "terminated"
         fragment = parse_sipfrag(request.body)

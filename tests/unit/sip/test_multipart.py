@@ -135,3 +135,13 @@ def test_a_body_of_no_type_is_a_session_where_nobody_could_be_told_that_it_is_no
     talk.bench.feed(ack_for(talk.invite, ok, body=OFFER, content_type=None))
     assert talk.bench.take_events() == [CallConfirmed(talk.call, OFFER)]
     assert statuses(UserAgentBench().feed(request("INVITE", body=OFFER, content_type=None))) == [415]
+
+
+def test_a_description_of_another_session_is_not_ours() -> None:
+    early = sdp(b"Content-Type: application/sdp\r\nContent-Disposition: Early-Session;handling=optional\r\n\r\n")
+    assert found(body(early)) is None
+    other = OFFER.replace(b"4000", b"4002")
+    assert found(body(early, b"Content-Type: application/sdp\r\nContent-Disposition: session\r\n\r\n" + other)) == other
+    for disposition, is_ours in (("session", True), ("early-session", False)):
+        alone = request("INVITE", body=OFFER, headers=[("Content-Disposition", disposition)])
+        assert (session_description(alone) is not None) is is_ours

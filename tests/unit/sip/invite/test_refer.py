@@ -202,3 +202,21 @@ def test_targets_that_are_none(target: str) -> None:
     with pytest.raises(LocalProtocolError):
         talk.bench.ua.refer(talk.call, target, talk.bench.now)
     assert talk.bench.drain() == []
+
+
+def test_a_notify_of_the_transfer_before_says_nothing_of_this_one() -> None:
+    talk = inbound()
+    numbers = []
+    for _ in range(2):
+        talk.bench.ua.refer(talk.call, TARGET, talk.bench.now)
+        sent = talk.sent()
+        numbers.append(sent.cseq.number)
+        talk.reply(sent, 202)
+        if len(numbers) == 1:
+            talk.ask("NOTIFY", headers=[REFER_EVENT], body=b"SIP/2.0 486 Busy\r\n", content_type="message/sipfrag")
+    talk.events()
+    for number, told in ((numbers[0], []), (numbers[1], [ReferProgress(talk.call, 200, "OK", is_final=True)])):
+        event = ("Event", f"refer;id={number}")
+        answer = talk.ask("NOTIFY", headers=[event], body=b"SIP/2.0 200 OK\r\n", content_type="message/sipfrag")
+        assert statuses(answer) == [200]
+        assert talk.events() == told
