@@ -108,18 +108,18 @@ class Reinvite:
         """A response to the INVITE; each 2xx is acknowledged, however often it comes."""
         if response.status < 200:
             return
-        request = self._request if self._attempts < MAX_ATTEMPTS and self._is_wanted else None
+        request = self._request if self._may_try_again else None
         if request is not None and self._dialog.answers_challenge(request, response):
             self.start(now)
             return
         self._call.peer.note(response)
         if response.status < 300:
             self._accepted(response, now)
-        elif response.status == 491 and self._attempts < MAX_ATTEMPTS and self._is_wanted:
+        elif response.status == 491 and self._may_try_again:
             self.is_in_progress = False
             self._context.deadlines.clear((self._call.id, "reinvite"))
             self._wait(now)
-        elif response.status == 422 and self._attempts < MAX_ATTEMPTS and self._is_wanted:
+        elif response.status == 422 and self._may_try_again:
             if self._call.session_timer.raise_minimum(response):
                 self.start(now)
             else:
@@ -139,6 +139,10 @@ class Reinvite:
             self._call.dialog_gone(now)
         else:
             self._refused(503, reason_phrase(503), now)
+
+    @property
+    def _may_try_again(self) -> bool:
+        return self._attempts < MAX_ATTEMPTS and self._is_wanted and not self._is_cancelled
 
     @property
     def _is_wanted(self) -> bool:

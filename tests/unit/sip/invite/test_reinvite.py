@@ -312,3 +312,13 @@ def test_a_bye_while_the_peer_only_says_trying_leaves_nothing() -> None:
     bench.feed(respond(bye, 200))
     bench.advance(100)
     assert bench.counts() == (0, 0, 0)
+
+
+def test_a_cancelled_one_is_not_tried_again() -> None:
+    bench, call, _ = inbound_call()
+    sent = reoffer(bench, call)
+    bench.feed(respond(sent, 180))
+    bench.advance(180.1)
+    assert statuses(bench.feed(respond(sent, 491))) == ["ACK"]
+    assert bench.take_events() == [ReofferRefused(call, 491, "Request Pending")]
+    assert "INVITE" not in statuses(message for _, message in bench.advance(10))
