@@ -25,6 +25,10 @@ from gateway.sip.transport.websocket import WebSocketStream
 _LINGER_S = 5.0
 """How long a closing connection may take to deliver its last bytes."""
 
+HANDSHAKE_COST = 8
+"""Messages that a stranger's TLS handshake counts as. With a key of RSA 4096 it takes 4 ms: a thousand in a second, as
+many as strangers may send messages, would be four processors' work."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -257,9 +261,10 @@ class StreamConnections:
         Before any handshake: what is not done with it counts like what is, and against bounds of its own besides.
         """
         host = source_key(connection.remote[0])
-        if connection.is_accepted and not self._hears(connection.flow):
-            return False
         is_stranger = connection.is_accepted and not self._knows(connection.flow)
+        cost = HANDSHAKE_COST if is_stranger and connection.flow.is_secure else 1
+        if connection.is_accepted and not all(self._hears(connection.flow) for _ in range(cost)):
+            return False
         rule = self._why_full(connection, host, is_stranger=is_stranger)
         if rule is not None:
             self._stats.connections_refused += 1

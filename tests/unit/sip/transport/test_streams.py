@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,9 @@ from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError
 from gateway.sip.transport.limits import TransportLimits, TransportStats
 from gateway.sip.transport.listen_url import ListenUrl
-from gateway.sip.transport.streams import StreamConnections
+from gateway.sip.transport.streams import HANDSHAKE_COST, StreamConnections
+from gateway.sip.transport.tls import ServerIdentity, TlsContexts
+from tests.support.certificates import Authority
 from tests.support.network import free_tcp_port
 from tests.support.sip_peer import request
 from tests.support.waiting import until
@@ -23,12 +26,13 @@ OPTIONS = request("OPTIONS").to_bytes()
 class Side:
     """One endpoint's connections and what they reported."""
 
-    def __init__(self, **limits: float) -> None:
+    def __init__(self, tls: TlsContexts | None = None, **limits: float) -> None:
         self.messages: list[tuple[bytes, Flow]] = []
         self.broken: list[SipParseError] = []
         self.failed: list[tuple[Flow, bytes]] = []
         self.opened = 0
         self.is_deaf = False
+        self.asked = 0
         self.known: set[str] = set()
         self.stats = TransportStats()
         self.tcp = StreamConnections(
@@ -38,9 +42,14 @@ class Side:
             on_broken=lambda error, flow: self.broken.append(error),
             on_failed=lambda flow, data: self.failed.append((flow, data)),
             on_opened=self._count,
-            hears=lambda flow: not self.is_deaf,
+            hears=self._hears,
             knows=lambda flow: flow.remote[0] in self.known,
+            tls=tls,
         )
+
+    def _hears(self, flow: Flow) -> bool:
+        self.asked += 1
+        return not self.is_deaf
 
     def _count(self) -> None:
         self.opened += 1
@@ -146,6 +155,19 @@ async def test_strangers_who_take_every_connection_leave_room_for_the_trunk() ->
         writer.close()
     await until(lambda: len(theirs.tcp) == 0)
     assert not theirs.tcp._strangers
+    await theirs.tcp.close()
+
+
+async def test_a_flood_of_tls_handshakes_takes_more_of_what_strangers_may_send(tmp_path: Path) -> None:
+    pair = Authority(tmp_path).issue("DNS:gw.example")
+    theirs = Side(TlsContexts(ServerIdentity(pair.certificate, pair.key)))
+    url = await theirs.tcp.listen(ListenUrl("tls", "127.0.0.1", 0))
+    for known, asked in ((set(), HANDSHAKE_COST), ({"127.0.0.1"}, 1)):
+        theirs.known, theirs.asked = known, 0
+        _, writer = await asyncio.open_connection("127.0.0.1", url.port)
+        await until(lambda: theirs.asked)
+        assert theirs.asked == asked
+        writer.close()
     await theirs.tcp.close()
 
 
