@@ -235,3 +235,19 @@ async def test_orders_beyond_the_trunks_rate_are_429_and_say_when_to_come_again(
         assert 'gateway_orders_refused_total{rule="trunks.calls_per_second"} 1.0' in metrics
         await asyncio.sleep(1.1)
         await operator.call(stage.phone.uri)
+
+
+async def test_calls_of_both_directions_fill_the_lines_of_a_trunk() -> None:
+    async with scene(trunks=dialling_trunks(max_calls=1)) as (stage, operator):
+        await stage.dial()
+        refused = await operator.http.post("/v1/calls", json={"to": stage.phone.uri})
+        assert_problem(refused, 503)
+        assert refused.json()["rule"] == "trunks.max_calls"
+        assert int(refused.headers["retry-after"]) >= 1
+
+
+async def test_the_nodes_limit_counts_for_accounts_as_well() -> None:
+    accounts = {"1001": {"password": "right"}}
+    async with scene(node={"name": "node", "max_calls": 1}, accounts=accounts) as (stage, operator):
+        await stage.dial()
+        assert (await operator.call("1001", 503))["rule"] == "node.max_calls"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from gateway.call.order import CallOrder
+from gateway.call.states import CallState
 from gateway.daemon.gateway import Gateway
 from gateway.measure import g711
 from gateway.sdp.description import parse_description
 from tests.support.called_phone import CalledPhone
 from tests.support.network import free_sip_port
-from tests.support.stage import NOTHING, Stage, leftovers
+from tests.support.stage import NOTHING, Stage, leftovers, settings_with
+from tests.support.waiting import until
 
 TONE = [bytes([0x10, 0x90] * 80)] * 400
 LISTEN = {"listen": ["udp://127.0.0.1:0", "udp://[::1]:0"]}
@@ -105,3 +108,30 @@ async def test_without_a_listener_of_its_version_a_target_is_refused_by_name_bef
         await stage.phone.wait_until(lambda: call.is_ended, 5)
         assert call.replies[-1]["cause"] in ("media_ip_version", "trunks.unresolved")
         assert leftovers(stage.gateway)["ports"] == 0
+
+
+async def test_a_phone_of_an_account_is_called_in_the_ip_version_it_registered_by() -> None:
+    office = {"sip": LISTEN, "accounts": {"acme": {"password": "right"}}, "node": {"name": "office", "max_calls": 5}}
+    async with Stage(**office) as stage:
+        carrier = {
+            "targets": [f"sip:[::1]:{port_of(stage.gateway, is_ipv6=True)}"],
+            "username": "acme",
+            "password": "right",
+            "register": True,
+            "options_s": 0,
+        }
+        inworld = {"url": stage.emulator.url, "api_key": "a2V5"}
+        listen = {"listen": ["udp://[::1]:0"]}
+        phone = Gateway(settings_with(stage.emulator.url, inworld=inworld, sip=listen, trunks={"carrier": carrier}))
+        await phone.start()
+        try:
+            await until(lambda: phone.registrations.registered == 1)
+            record = stage.gateway.desk.place(CallOrder("acme", "demo"))
+            await until(lambda: stage.gateway.desk.state(record) is CallState.TALKING)
+            await asyncio.sleep(0.5)
+            stage.gateway.desk.end(record.identity.call_id)
+            await until(lambda: leftovers(stage.gateway) == NOTHING)
+            assert record.media["packets_received"] > 10
+            assert record.media["packets_sent"] > 10
+        finally:
+            await phone.stop()

@@ -10,6 +10,8 @@ from gateway.sip.flow import Flow
 from gateway.sip.invite.reliability import Reliability
 from gateway.sip.transaction.large_request import LARGEST_DATAGRAM
 
+MakeOffer = Callable[[Flow], bytes | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -46,7 +48,7 @@ class Invitation:
     """Octets above which the INVITE, when it would go by UDP, tries TCP first; 0: never."""
     reliable: Reliability | None = None
     """Whether the peer's provisional answers may, or must, be reliable; None: as the user agent is configured."""
-    make_offer: Callable[[Flow], bytes | None] | None = None
+    make_offer: MakeOffer | None = None
     """Makes the offer for a hop, in the place of ``body``: the peer there may have to be told another address.
 
     Asked before each INVITE to another hop than the one before, redirects included, and must not come back into the

@@ -26,8 +26,9 @@ from gateway.sip.grammar import SipParseError, parse_number
 from gateway.sip.identity import names_sips
 from gateway.sip.invite.attempt import InviteAttempt
 from gateway.sip.invite.context import CallContext
-from gateway.sip.invite.invitation import Invitation, Target
+from gateway.sip.invite.invitation import Invitation
 from gateway.sip.invite.redirection import RedirectTargets
+from gateway.sip.invite.way import Way
 from gateway.sip.message import Request, Response, make_request
 from gateway.sip.routing import request_path
 from gateway.sip.transaction.table import RequestFailure
@@ -58,8 +59,7 @@ class InviteUac:
 
     def __init__(self, context: CallContext, invitation: Invitation) -> None:
         """Raises SipParseError and LocalProtocolError for what is no SIP."""
-        if not all(target.hops for target in invitation.targets):
-            raise LocalProtocolError("an invitation needs at least one hop for each target")
+        self._way = Way.of(invitation)
         self.local_tag = context.ids.tag()
         self.contact_user = invitation.contact_user
         self._context = context
@@ -69,8 +69,6 @@ class InviteUac:
         self.call_id = context.ids.call_id()
         """Call-ID of all its INVITEs, redirected and challenged ones too (RFC 3261 §8.1.3.4, §22.2)."""
         self._cseq = context.ids.bits(_FIRST_CSEQ_BITS) + 1
-        self._uri = invitation.request_uri
-        self._route = invitation.route
         self._redirects = RedirectTargets(invitation.request_uri)
         self._verdict: CallRefused | CallEnded | None = None
         """How the call ends unless the ``CallRedirected`` that was told is followed."""
@@ -81,10 +79,6 @@ class InviteUac:
         self._digest = DigestClient(invitation.credentials, context.ids) if invitation.credentials else None
         self._challenges = 0
         self._credentials: tuple[tuple[str, str], ...] = ()
-        self._body = invitation.body
-        self._offered_to: Flow | None = None
-        self._hops: tuple[Flow, ...] = invitation.hops
-        self._targets: tuple[Target, ...] = invitation.more_targets
         self._attempt = self._next_attempt()
 
     @property
@@ -112,34 +106,12 @@ class InviteUac:
     # Making INVITEs
 
     def _next_attempt(self) -> InviteAttempt:
-        """To the next hop, or the first one of the next target. Raises LocalProtocolError when none gets an offer."""
-        asked = (self._uri, self._route, self._cseq, self._credentials)
-        while not self._offers_to(flow := self._next_hop()):
-            if not self._has_another_hop:
-                self._uri, self._route, self._cseq, self._credentials = asked
-                raise LocalProtocolError("no hop is left that audio can be had at")
-        return self._attempt_at(flow)
-
-    def _offers_to(self, flow: Flow) -> bool:
-        """Whether there is an offer for this hop, which is the body from here on."""
-        make = self._invitation.make_offer
-        if make is None or flow == self._offered_to:
-            return True
-        body = make(flow)
-        if body is not None:
-            self._body, self._offered_to = body, flow
-        return body is not None
-
-    def _next_hop(self) -> Flow:
-        if not self._hops:
-            target, *more = self._targets
-            self._targets = tuple(more)
-            self._uri, self._route, self._hops = target.request_uri, target.route, target.hops
+        """To the next hop. Another target gets a request of its own. Raises LocalProtocolError when no hop serves."""
+        flow, is_other_target = self._way.advance()
+        if is_other_target:
             self._cseq += 1
             self._credentials = ()
-        flow, *rest = self._hops
-        self._hops = tuple(rest)
-        return flow
+        return self._attempt_at(flow)
 
     def _attempt_at(self, flow: Flow) -> InviteAttempt:
         request = self._make_invite(flow)
@@ -153,14 +125,10 @@ class InviteUac:
             digest=self._digest,
         )
 
-    @property
-    def _has_another_hop(self) -> bool:
-        return bool(self._hops or self._targets)
-
     def _make_invite(self, flow: Flow) -> Request:
         context = self._context
-        uri, routes = request_path(self._uri, self._route)
-        is_sips = names_sips(self._uri, *routes[:1])
+        uri, routes = request_path(self._way.uri, self._way.route)
+        is_sips = names_sips(self._way.uri, *routes[:1])
         fields = [
             ("Via", context.identity.via(flow, context.ids.branch())),
             MAX_FORWARDS,
@@ -176,7 +144,7 @@ class InviteUac:
             *self._credentials,
             *self._invitation.headers,
         ]
-        return make_request("INVITE", uri, headers=fields, body=self._body)
+        return make_request("INVITE", uri, headers=fields, body=self._way.body)
 
     def _abilities(self) -> list[tuple[str, str]]:
         """What the INVITE says of extensions and of its body.
@@ -185,7 +153,7 @@ class InviteUac:
         then we do without them.
         """
         ours = self._context.capabilities
-        has_body = bool(self._body)
+        has_body = bool(self._way.body)
         reliable = self._invitation.reliable or self._context.reliable
         can_prack = has_body and reliable != "off" and "100rel" in ours.extensions
         if not can_prack:
@@ -209,7 +177,7 @@ class InviteUac:
         self._watch_hop(now)
 
     def _watch_hop(self, now: float) -> None:
-        if self._call is not None and (self._has_another_hop or self._attempt.tries_tcp):
+        if self._call is not None and (self._way.goes_on or self._attempt.tries_tcp):
             self._context.deadlines.set((self._call.id, "hop"), now + self._context.hop_timeout_s)
 
     # What the attempt under way meets with
@@ -292,7 +260,7 @@ class InviteUac:
             return
         if self._attempt.try_datagram(now):
             self._watch_hop(now)
-        elif self._has_another_hop:
+        elif self._way.goes_on:
             silent = self._attempt
             self._note_hop(HopFault.SILENT)
             if self._try_next_hop(now):
@@ -318,7 +286,7 @@ class InviteUac:
             self._digest.accepted(response)
 
     def _try_next_hop(self, now: float) -> bool:
-        if not self._has_another_hop:
+        if not self._way.goes_on:
             return False
         try:
             self._attempt = self._next_attempt()
@@ -360,20 +328,19 @@ class InviteUac:
         """Follow a redirect: ask for ``uri`` over ``hops``. Nothing happens when none waits to be decided."""
         if self._verdict is None or self._is_cancelled:
             return
-        if not hops:
-            raise LocalProtocolError("a redirect needs at least one hop")
-        previous = (self._uri, self._route, self._hops, self._credentials)
-        self._uri, self._route = uri or self._uri, self._route if route is None else tuple(route)
-        self._hops, self._credentials = tuple(hops), ()
+        way = self._way.detour(uri, hops, route)
+        flow, _ = way.advance()
+        previous = (self._way, self._credentials)
+        self._way, self._credentials = way, ()
         self._cseq += 1
         try:
-            attempt = self._next_attempt()
+            attempt = self._attempt_at(flow)
         except (SipParseError, LocalProtocolError):
-            self._uri, self._route, self._hops, self._credentials = previous
+            self._way, self._credentials = previous
             raise
         if not self._is_known_place(attempt):
             self._digest = None
-        self._attempt, self._targets = attempt, ()
+        self._attempt = attempt
         self._verdict = None
         self._redirects.take(contact)
         self._context.stats.redirects_followed += 1

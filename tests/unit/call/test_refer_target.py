@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from gateway.call.identity import CallDirection
 from gateway.call.refer_target import ReferTargets
 from gateway.emulator.scenario import Scenario
 from gateway.settings.schema import Settings
@@ -55,9 +56,10 @@ def test_what_may_not_be_called_may_not_be_transferred_to() -> None:
     assert refused.value.rule == "trunks.allow_destinations"
 
 
-def test_a_trunk_may_have_transfers_off() -> None:
+@pytest.mark.parametrize("direction", CallDirection)
+def test_a_trunk_may_have_transfers_off_whoever_dialled(direction: CallDirection) -> None:
     judge, trunks = targets(transfer="off")
     with pytest.raises(OutboundRefused) as refused:
-        judge.uri_for(CallRig(Scenario()).call, "1002")
+        judge.uri_for(CallRig(Scenario(), direction=direction).call, "1002")
     assert refused.value.rule == "trunks.transfer"
     assert trunks.asked == []
