@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import uvloop
 
 from gateway.sip.events import (
     CallAnswered,
@@ -26,20 +25,6 @@ from gateway.sip.transaction.machine import TimerValues
 from tests.support.sip_peer import ANSWER, OFFER, ack_for, invitation, invite, request
 from tests.support.telephone import Telephone
 from tests.support.waiting import until
-
-LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
-    "asyncio": asyncio.new_event_loop,
-    "uvloop": uvloop.new_event_loop,
-}
-
-
-@pytest.fixture(params=LOOPS)
-def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, None]], None]:
-    def run_to_end(main: Coroutine[Any, Any, None]) -> None:
-        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-            runner.run(main)
-
-    return run_to_end
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 
 from gateway.sip.client_requests import ClientRequest
 from gateway.sip.events import CallAnswered, CallConfirmed, CallEnded, CallOffered, EndCause, RequestRefused
@@ -26,19 +25,6 @@ from tests.support.telephone import Telephone
 from tests.support.waiting import until
 
 LISTEN = ("udp://127.0.0.1:0", "tls://127.0.0.1:0")
-LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
-    "asyncio": asyncio.new_event_loop,
-    "uvloop": uvloop.new_event_loop,
-}
-
-
-@pytest.fixture(params=LOOPS)
-def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, None]], None]:
-    def run_to_end(main: Coroutine[Any, Any, None]) -> None:
-        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-            runner.run(main)
-
-    return run_to_end
 
 
 @pytest.fixture(scope="module")

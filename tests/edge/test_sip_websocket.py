@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
@@ -35,19 +34,6 @@ from tests.support.waiting import until
 SIP = [Subprotocol("sip")]
 VIA = "SIP/2.0/WS df7jal23ls0d.invalid;rport;branch=z9hG4bK"
 CONTACT = "<sip:alice@df7jal23ls0d.invalid;transport=ws>"
-LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
-    "asyncio": asyncio.new_event_loop,
-    "uvloop": uvloop.new_event_loop,
-}
-
-
-@pytest.fixture(params=LOOPS)
-def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, None]], None]:
-    def run_to_end(main: Coroutine[Any, Any, None]) -> None:
-        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-            runner.run(main)
-
-    return run_to_end
 
 
 def gateway(**given: Any) -> Telephone:
