@@ -77,12 +77,6 @@ def is_rtcp(datagram: bytes | memoryview) -> bool:
     return len(datagram) >= 8 and datagram[0] >> 6 == 2 and datagram[1] in _RTCP_PACKET_TYPES
 
 
-def build_packet(packet: RtpPacket) -> bytes:
-    """The bytes of a packet: fixed header and payload, nothing else."""
-    second = packet.payload_type | 0x80 if packet.marker else packet.payload_type
-    return build_plain(second, packet.sequence, packet.timestamp, packet.ssrc, packet.payload)
-
-
 def build_plain(second: int, sequence: int, timestamp: int, ssrc: int, payload: bytes) -> bytes:
-    """As build_packet, with marker and payload type already joined into the second octet: the pacer's way."""
+    """The bytes of a packet, fixed header and payload; ``second`` is the octet with marker and payload type."""
     return _pack_header(_PLAIN, second, sequence, timestamp, ssrc) + payload

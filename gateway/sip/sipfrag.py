@@ -7,7 +7,6 @@ import re
 from gateway.sip.reason import reason_phrase
 
 CONTENT_TYPE = "message/sipfrag"
-FRAGMENT_TYPE = ("Content-Type", f"{CONTENT_TYPE};version=2.0")
 
 _STATUS_LINE = re.compile(r"[ \t\r\n]*+SIP/2\.0[ \t]++([1-6][0-9]{2})(?![0-9])[ \t]*+([^\r\n]{0,200})", re.IGNORECASE)
 

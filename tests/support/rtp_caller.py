@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
-from gateway.media.rtp import RtpPacket, build_packet
+from gateway.media.rtp import build_plain
 
 ADDRESS = ("192.0.2.7", 30000)
 
@@ -53,9 +53,10 @@ class RtpCaller:
     def build(self, payload: bytes, payload_type: int, marker: bool = False, timestamp: int | None = None) -> bytes:
         """Any packet with the next sequence number."""
         stamp = self.timestamp if timestamp is None else timestamp
-        packet = RtpPacket(payload_type, marker, self.sequence, stamp & 0xFFFF_FFFF, self.ssrc, payload)
+        second = payload_type | (0x80 if marker else 0)
+        packet = build_plain(second, self.sequence, stamp & 0xFFFF_FFFF, self.ssrc, payload)
         self.sequence = (self.sequence + 1) & 0xFFFF
-        return build_packet(packet)
+        return packet
 
 
 @dataclass
