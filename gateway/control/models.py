@@ -13,6 +13,7 @@ from gateway.settings import templates
 MAX_PAIRS = 50
 MAX_METADATA_BYTES = 8192
 MAX_SESSION_BYTES = 32_768
+MAX_DEPTH = 32
 
 
 def _check_destination(value: str) -> str:
@@ -40,8 +41,21 @@ def _check_headers(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
+def _is_flat_enough(value: object) -> bool:
+    """Level by level: whoever writes it again, or lays it over other settings, calls itself for each."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        containers = [item for item in level if isinstance(item, dict | list)]
+        if not containers:
+            return True
+        level = [inner for item in containers for inner in (item.values() if isinstance(item, dict) else item)]
+    return False
+
+
 def _bounded(limit: int) -> Any:
     def check(value: dict[str, Any]) -> dict[str, Any]:
+        if not _is_flat_enough(value):
+            raise ValueError(f"is nested more than {MAX_DEPTH} deep")
         # Neither .nan nor half a surrogate pair can be written as JSON again: both are ValueErrors here.
         if len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode()) > limit:
             raise ValueError(f"is longer than {limit} bytes of JSON")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -17,6 +19,17 @@ def test_a_variable_is_cut_and_cleaned_so_that_no_header_can_grow_from_it() -> N
     assert len(order.variables["name"]) <= 256
 
 
+def nested(depth: int) -> dict[str, Any]:
+    value: dict[str, Any] = {"a": 1}
+    for _ in range(depth - 1):
+        value = {"a": value}
+    return value
+
+
+def test_what_is_nested_as_far_as_anybody_needs_is_taken() -> None:
+    assert CallRequest.model_validate({"to": "1", "metadata": nested(32)}).metadata == nested(32)
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -24,6 +37,9 @@ def test_a_variable_is_cut_and_cleaned_so_that_no_header_can_grow_from_it() -> N
         {"headers": {"Content-Length": "0"}},
         {"headers": {"X-A": ""}},
         {"session": {"x": "y" * 40_000}},
+        {"session": nested(33)},
+        {"metadata": nested(33)},
+        {"metadata": {"a": [[[nested(31)]]]}},
         {"max_duration_s": 0},
         {"webhook": {}},
     ],
