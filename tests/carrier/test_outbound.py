@@ -241,6 +241,28 @@ async def test_sharp_edge_glare_is_tried_again_and_the_carriers_own_offer_goes_f
     await dialled.hang_up()
 
 
+async def test_sharp_edge_an_offer_that_was_overtaken_by_the_carriers_hold_is_made_anew(place_call: PlaceCall) -> None:
+    placed = await place_call()
+    dialled, carrier = placed.dialled, placed.carrier
+    await dialled.pick_up()
+    await dialled.leg.hears_tone()
+    await placed.operator.http.post(f"/v1/calls/{placed.id}/hold")
+    ours = await carrier.expect("INVITE")
+    carrier.reply(ours, 491, "Request Pending")
+    await carrier.expect("ACK")
+    carrier.send(dialled.request("INVITE", dialled.description("sendonly", version=2)))
+    held = await carrier.expect_final(dialled.cseq)
+    assert (held.status, held.direction) == (200, "inactive"), "both hold"
+    dialled.cseq -= 1  # the ACK has the number of its INVITE
+    carrier.send(dialled.request("ACK"))
+    again = await carrier.expect("INVITE", within_s=8)
+    versions = [int(one.sdp("o")[0].split()[2]) for one in (ours, held, again)]
+    assert versions == sorted(set(versions)), "RFC 3264 §8: a version that is used up changes nothing for its reader"
+    carrier.reply(again, 200, "OK", headers=[dialled.contact()], body=dialled.description("inactive", version=3))
+    await carrier.expect("ACK")
+    await dialled.hang_up()
+
+
 async def test_sharp_edge_a_redirect_is_followed_to_where_the_trunk_may_call(place_call: PlaceCall) -> None:
     placed = await place_call()
     first = placed.dialled
