@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gateway.base.errors import LocalProtocolError
 from gateway.sip.address import Address
-from gateway.sip.capabilities import CONTENT_TYPE, offer_of, without
+from gateway.sip.capabilities import CONTENT_TYPE, offer_of, option_tags, without
 from gateway.sip.dialog import MAX_FORWARDS, Dialog
 from gateway.sip.digest import DigestClient
 from gateway.sip.events import (
@@ -191,7 +191,10 @@ class InviteUac:
         """Tell of it."""
         if self._call is not None:
             self._call.peer.note(response)
-            body = offer_of(response)
+            early = self.early.get(tag)
+            is_settled = early is not None and early.is_negotiated and "100rel" not in option_tags(response, "Require")
+            # What a reliable answer has agreed on stands: one without PRACK repeats it, or guesses (RFC 3262 §5).
+            body = None if is_settled else offer_of(response)
             self._context.tell(
                 CallRinging(self._call.id, response.status, body, tag, response.reason, response.headers)
             )

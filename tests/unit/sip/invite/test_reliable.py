@@ -259,6 +259,16 @@ def test_forks_count_for_themselves() -> None:
     assert statuses(bench.feed(provisional(sent, 501, "a"))) == ["PRACK"]
 
 
+def test_what_a_reliable_answer_agreed_on_is_not_changed_by_one_without_prack() -> None:
+    bench, _, sent = placed()
+    bench.feed(provisional(sent, 1, "a"))
+    unreliable = {"headers": [CONTACT, SDP], "body": ANSWER.replace(b"5000", b"6000")}
+    bench.feed(respond(sent, 180, to_tag="a", **unreliable))
+    bench.feed(respond(sent, 183, to_tag="b", **unreliable))
+    told = [event for event in bench.take_events() if isinstance(event, CallRinging)]
+    assert [(event.early, event.body is None) for event in told] == [("a", False), ("a", True), ("b", False)]
+
+
 def test_a_number_that_is_none_is_not_looked_at() -> None:
     bench, _, sent = placed()
     answer = respond(sent, 183, to_tag="a", headers=[CONTACT, REQUIRED, ("RSeq", "x")])
