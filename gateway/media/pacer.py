@@ -28,27 +28,26 @@ _NICE = -11
 class Paced:
     """One stream on the pacer. ``send(skipped)`` sends the frame due now; ``skipped`` more had been due before it."""
 
-    __slots__ = ("_is_live", "_lock", "_send", "faults", "frame_ms", "seat")
+    __slots__ = ("_lock", "_send", "faults", "frame_ms", "seat")
 
     def __init__(self, send: Callable[[int], None], frame_ms: int, seat: Seat) -> None:
         self.frame_ms = frame_ms
         self.seat = seat
         self.faults = 0
         """Ticks in which ``send`` raised."""
-        self._send = send
+        self._send: Callable[[int], None] | None = send
         self._lock = threading.Lock()
-        self._is_live = True
 
     def tick(self, skipped: int) -> None:
         """Send, unless the stream has been removed (pacer's thread)."""
         with self._lock:
-            if self._is_live:
+            if self._send is not None:
                 self._send(skipped)
 
     def retire(self) -> None:
         """Once this returns no send is under way and none will follow: its socket may be closed."""
         with self._lock:
-            self._is_live = False
+            self._send = None
 
 
 class Pacer:

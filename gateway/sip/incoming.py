@@ -116,10 +116,9 @@ class Incoming:
                 refusal = self._context.capabilities.check(cancel) or refuse(481, "nothing_to_cancel")
                 self._gate.refuse(cancel, flow, refusal)
             return
-        owner = invite.owner
-        response = make_response(cancel, 200, to_tag=owner.local_tag, headers=(self._context.identity.server,))
+        response = make_response(cancel, 200, to_tag=invite.local_tag, headers=(self._context.identity.server,))
         self._context.respond(cancel, response, flow, now)
-        owner.receive_cancel(invite.key, now)
+        invite.cancel(now)
 
     def _receive_new(self, request: Request, flow: Flow, now: float) -> None:
         call = self._find_call(request)

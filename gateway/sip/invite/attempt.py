@@ -105,12 +105,10 @@ class InviteAttempt:
             self._receive_provisional(response, now)
         elif response.status < 300:
             self._receive_success(response, now)
+        elif self._is_withdrawn:
+            self._end().attempt_withdrawn()
         else:
-            self._end()
-            if self._is_withdrawn:
-                self._owner.attempt_withdrawn()
-            else:
-                self._owner.attempt_refused(response, now)
+            self._end().attempt_refused(response, now)
 
     def _receive_provisional(self, response: Response, now: float) -> None:
         if self._is_withdrawn:
@@ -143,15 +141,12 @@ class InviteAttempt:
             self._unanswered = tag
         else:
             self._acknowledge(dialog, tag)
-        if is_first:
-            self._end()
+        owner = self._end()
         if is_wanted:
-            self._owner.attempt_answered(dialog, response, now)
-            return
-        context = self._context
-        send_bye(context, dialog, self._end_headers, now)
-        if is_first:
-            self._owner.attempt_withdrawn()
+            owner.attempt_answered(dialog, response, now)
+        else:
+            send_bye(self._context, dialog, self._end_headers, now)
+            owner.attempt_withdrawn()
 
     def _dialog_of(self, response: Response, tag: str) -> Dialog:
         """A new one, or the early one grown up: its sequence numbers go on behind those of its PRACKs."""
@@ -191,18 +186,19 @@ class InviteAttempt:
 
     def request_failed(self, failure: RequestFailure, now: float) -> None:
         """Nobody answered in time, the way there failed, or a CANCEL was not followed by a 487 (RFC 3261 §9.1)."""
-        self._end()
         if self._is_withdrawn:
-            self._owner.attempt_withdrawn()
+            self._end().attempt_withdrawn()
         else:
-            self._owner.attempt_failed(failure, now)
+            self._end().attempt_failed(failure, now)
 
-    def _end(self) -> None:
-        """The early dialogs end with the INVITE; a 2xx has made its own."""
+    def _end(self) -> AttemptOwner:
+        """The early dialogs end with the INVITE; a 2xx has made its own. Returns who is told of it, once."""
         self.is_over = True
         for dialog in self.early.values():
             self._context.dialogs.pop(dialog.id, None)
         self.early.clear()
+        owner, self._owner, self._call = self._owner, _Nobody(), None
+        return owner
 
     # Taking it back
 
@@ -239,7 +235,7 @@ class InviteAttempt:
 
 
 class _Nobody:
-    """The owner of an abandoned attempt."""
+    """The owner of an attempt that was abandoned, or has met its end."""
 
     def attempt_heard(self) -> None: ...
     def attempt_rang(self, response: Response, tag: str, now: float) -> None: ...

@@ -14,6 +14,7 @@ from gateway.sip.dialog import Dialog, contact_uri
 from gateway.sip.events import CallReoffered, ReofferCancelled
 from gateway.sip.flow import Flow
 from gateway.sip.invite.glare import Renew
+from gateway.sip.invite.part import CallPart
 from gateway.sip.invite.reinvite import Reinvite
 from gateway.sip.invite.uas import InviteUas, UasState
 from gateway.sip.invite.update import Update
@@ -46,17 +47,17 @@ class ServedOffer:
         self.server.send_response(make_response(self.request, status, headers=headers, body=body), now)
 
 
-class Changes:
+class Changes(CallPart):
     """The exchange that is open in one call, if any. Its timer ``offer`` bounds the wait for our answer."""
 
     TIMERS = ("offer", *Reinvite.TIMERS)
 
     def __init__(self, context: CallContext, call: Call) -> None:
+        super().__init__(call)
         self.ours: Reinvite | Update | None = None
         """A change we asked for that has no final answer, or waits to be tried again."""
         self.served: ServedOffer | None = None
         self._context = context
-        self._call = call
 
     @property
     def is_serving(self) -> bool:

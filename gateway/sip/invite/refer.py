@@ -14,6 +14,7 @@ from gateway.sip.events import ReferProgress, ReferRefused
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError
 from gateway.sip.invite.in_dialog import InDialogRequest
+from gateway.sip.invite.part import CallPart
 from gateway.sip.message import Request, Response, make_response
 from gateway.sip.reason import reason_phrase
 from gateway.sip.replaces import Replaces, check_refer_target, with_replaces
@@ -108,13 +109,13 @@ class Referral:
         self._call.context.deadlines.clear((self._call.id, "referral"))
 
 
-class Transfers:
+class Transfers(CallPart):
     """The transfers that we have asked for in one call, one at a time."""
 
     TIMERS = ("referral",)
 
     def __init__(self, call: Call) -> None:
-        self._call = call
+        super().__init__(call)
         self._referral: Referral | None = None
 
     def refer(self, target: str, replaced: Call | None, headers: Iterable[Header], limit_s: float, now: float) -> None:
@@ -153,6 +154,7 @@ class Transfers:
         call = self._call
         if self._referral is not None and call.dialog is not None:
             call.context.lingering.add(call.dialog.id, self._referral.expires_at)
+        self._referral = None
 
 
 def is_refer_event(request: Request) -> bool:

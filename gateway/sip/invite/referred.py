@@ -13,6 +13,7 @@ from gateway.sip.events import CallReferred
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError
 from gateway.sip.invite.in_dialog import InDialogRequest
+from gateway.sip.invite.part import CallPart
 from gateway.sip.message import Request, make_response
 from gateway.sip.reason import reason_phrase
 from gateway.sip.replaces import split_target
@@ -51,7 +52,7 @@ class ReceivedReferral:
         self._server.send_response(make_response(self._request, status, headers=headers), now)
 
 
-class ReceivedTransfers:
+class ReceivedTransfers(CallPart):
     """The transfers that the peer of one call has asked for.
 
     Timers in the call's table: ``refer`` declines one that nobody decides on, ``subscription`` ends those that are
@@ -61,7 +62,7 @@ class ReceivedTransfers:
     TIMERS = ("refer", "subscription")
 
     def __init__(self, call: Call) -> None:
-        self._call = call
+        super().__init__(call)
         self._undecided: tuple[str, ReceivedReferral] | None = None
         self._accepted: dict[str, ReceivedReferral] = {}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.sip.capabilities import offer_of, option_tags, refuse
@@ -53,8 +52,11 @@ class Provisional(NamedTuple):
     body: bytes
 
 
-Send = Callable[[Provisional, int, float], None]
-"""Sends it, under its RSeq, for the first time or again."""
+class Numbered(NamedTuple):
+    """One that is due to be sent, for the first time or again, under its RSeq."""
+
+    provisional: Provisional
+    rseq: int
 
 
 class ReliableProvisionals:
@@ -65,11 +67,10 @@ class ReliableProvisionals:
 
     TIMERS = ("reliable", "prack")
 
-    def __init__(self, context: CallContext, call_id: str, cseq: int, send: Send) -> None:
+    def __init__(self, context: CallContext, call_id: str, cseq: int) -> None:
         self._context = context
         self._call_id = call_id
         self._cseq = cseq
-        self._send = send
         self._rseq = 0
         self._interval_s = 0.0
         self._open: Provisional | None = None
@@ -89,28 +90,26 @@ class ReliableProvisionals:
         """One has not been acknowledged yet."""
         return self._open is not None
 
-    def send(self, provisional: Provisional, now: float) -> None:
-        """Send it, or let it wait for its turn."""
+    def send(self, provisional: Provisional, now: float) -> Numbered | None:
+        """It, if it may leave at once; else it waits for its turn."""
         self._waiting.append(provisional)
-        if self._open is None:
-            self._send_next(now)
+        return self.resume(now)
 
-    def _send_next(self, now: float) -> None:
-        if not self._waiting:
-            return
+    def _take_next(self, now: float) -> Numbered:
         self._open = self._waiting.popleft()
         self._rseq = self._rseq + 1 if self._rseq else self._context.ids.bits(_FIRST_RSEQ_BITS) + 1
         self._interval_s = self._context.timers.t1
-        self._send(self._open, self._rseq, now)
         self._context.deadlines.set((self._call_id, "reliable"), now + self._interval_s)
         self._context.deadlines.set((self._call_id, "prack"), now + self._context.timers.give_up_s)
+        return Numbered(self._open, self._rseq)
 
-    def repeat(self, now: float) -> None:
-        """The ``reliable`` timer. The interval doubles without limit (RFC 3262 §3)."""
-        if self._open is not None:
-            self._send(self._open, self._rseq, now)
-            self._interval_s *= 2
-            self._context.deadlines.set((self._call_id, "reliable"), now + self._interval_s)
+    def repeat(self, now: float) -> Numbered | None:
+        """The ``reliable`` timer: what is to leave again. The interval doubles without limit (RFC 3262 §3)."""
+        if self._open is None:
+            return None
+        self._interval_s *= 2
+        self._context.deadlines.set((self._call_id, "reliable"), now + self._interval_s)
+        return Numbered(self._open, self._rseq)
 
     def acknowledge(self, rack: RAck) -> Provisional | None:
         """The answer that ``rack`` names, which is repeated no more; None when none of ours waits for it."""
@@ -122,10 +121,9 @@ class ReliableProvisionals:
             self._context.deadlines.clear((self._call_id, timer))
         return acknowledged
 
-    def resume(self, now: float) -> None:
-        """The PRACK is answered: the next one may leave."""
-        if self._open is None:
-            self._send_next(now)
+    def resume(self, now: float) -> Numbered | None:
+        """The PRACK is answered: the next one, if any, may leave."""
+        return self._take_next(now) if self._open is None and self._waiting else None
 
     def stop(self) -> None:
         """A final answer is out: nothing is repeated, but a late PRACK still finds its number (RFC 3262 §3)."""

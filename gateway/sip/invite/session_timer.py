@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from gateway.sip.capabilities import refuse, supports
 from gateway.sip.events import EndCause
 from gateway.sip.grammar import MAX_UINT32, SipParseError, parse_number, parse_params
+from gateway.sip.invite.part import CallPart
 from gateway.sip.message import Request, Response
 from gateway.sip.validation import Refusal
 
@@ -62,18 +63,18 @@ class SessionTerms:
         return replace(self, interval_s=max(self.interval_s, minimum_s), minimum_s=minimum_s)
 
 
-class SessionTimer:
+class SessionTimer(CallPart):
     """The session timer of one call."""
 
     TIMERS = ("refresh", "expiry")
 
     def __init__(self, context: CallContext, call: Call) -> None:
+        super().__init__(call)
         self.interval_s = 0
         """Agreed with the peer; 0 while no timer runs."""
         self.is_ours = False
         """We refresh."""
         self._context = context
-        self._call = call
         self._terms = context.session
 
     # As the side that sends INVITE or UPDATE

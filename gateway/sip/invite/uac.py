@@ -73,6 +73,7 @@ class InviteUac:
         self._verdict: CallRefused | CallEnded | None = None
         """How the call ends unless the ``CallRedirected`` that was told is followed."""
         self._call: Call | None = None
+        """Until the call is answered, or over."""
         self._terms = context.session
         self._intervals_tried = 0
         self._is_cancelled = False
@@ -201,14 +202,15 @@ class InviteUac:
 
     def attempt_answered(self, dialog: Dialog, response: Response, now: float) -> None:
         """The call is established."""
-        if self._call is None:
+        call, self._call = self._call, None
+        if call is None:
             return
         for timer in self.TIMERS:
-            self._context.deadlines.clear((self._call.id, timer))
+            self._context.deadlines.clear((call.id, timer))
         self._note_accepted(response)
-        self._call.established(dialog, response, now)
+        call.established(dialog, response, now)
         body = offer_of(response) or b""
-        self._context.tell(CallAnswered(self._call.id, body, response.headers, dialog.flow, dialog.remote_tag))
+        self._context.tell(CallAnswered(call.id, body, response.headers, dialog.flow, dialog.remote_tag))
 
     def attempt_refused(self, response: Response, now: float) -> None:
         """Another hop, another target, or the end."""
@@ -376,9 +378,9 @@ class InviteUac:
             self._attempt.withdraw(headers, now)
 
     def _leave_call(self) -> None:
-        if self._call is not None:
-            self._call.close()
-            self._call = None
+        call, self._call = self._call, None
+        if call is not None:
+            call.close()
 
 
 def _retry_after_s(response: Response) -> int | None:

@@ -13,7 +13,8 @@ from gateway.sip.flow import Flow
 from gateway.sip.grammar import MAX_UINT32, SipParseError, parse_number
 from gateway.sip.identity import demands_sips
 from gateway.sip.invite.context import CallContext
-from gateway.sip.invite.reliable import Provisional, RAck, ReliableProvisionals
+from gateway.sip.invite.part import CallPart
+from gateway.sip.invite.reliable import Numbered, Provisional, RAck, ReliableProvisionals
 from gateway.sip.message import Request, Response, make_response
 from gateway.sip.transaction.invite_server import InviteServer
 from gateway.sip.transaction.machine import TransactionKey
@@ -37,7 +38,7 @@ class UasState(enum.Enum):
     DONE = "done"
 
 
-class InviteUas:
+class InviteUas(CallPart):
     """The server side of an INVITE or re-INVITE.
 
     Its timers live in the call's table: ``ring`` repeats a provisional answer, ``limit`` bounds the ringing,
@@ -47,15 +48,15 @@ class InviteUas:
     TIMERS = ("ring", "limit", "repeat", "ack")
 
     def __init__(self, context: CallContext, call: Call, server: InviteServer, dialog: Dialog, now: float) -> None:
+        super().__init__(call)
         self.request: Request = server.request
         self.dialog = dialog
         self.state = UasState.PROCEEDING
         self.offer = offer_of(server.request)
         self._context = context
-        self.reliable = ReliableProvisionals(context, call.id, server.request.cseq.number, self._send_reliably)
+        self.reliable = ReliableProvisionals(context, call.id, server.request.cseq.number)
         self.is_settled = False
         """Offer and answer were exchanged by reliable provisional answers: the 2xx says no more of the session."""
-        self._call = call
         self._server = server
         self._held: tuple[bytes, tuple[tuple[str, str], ...]] | None = None
         self._interval_s = context.timers.t1
@@ -96,7 +97,7 @@ class InviteUas:
         self._require(UasState.PROCEEDING, "ring")
         provisional = Provisional(status, tuple(headers), body)
         if self._is_reliable(is_reliable, body):
-            self.reliable.send(provisional, now)
+            self._send_reliably(self.reliable.send(provisional, now), now)
         else:
             self._provide(provisional, (), now)
         self._arm("ring", now, RING_REPEAT_S)
@@ -112,8 +113,9 @@ class InviteUas:
             return is_wished
         return self._context.reliable == "required" or bool(body)
 
-    def _send_reliably(self, provisional: Provisional, rseq: int, now: float) -> None:
-        self._provide(provisional, (("Require", "100rel"), ("RSeq", str(rseq))), now)
+    def _send_reliably(self, due: Numbered | None, now: float) -> None:
+        if due is not None:
+            self._provide(due.provisional, (("Require", "100rel"), ("RSeq", str(due.rseq))), now)
 
     def _provide(self, provisional: Provisional, headers: HeaderList, now: float) -> None:
         capabilities = self._context.capabilities
@@ -139,7 +141,7 @@ class InviteUas:
         """A PRACK was answered: the next provisional answer leaves, or the 2xx that waited. True: the latter."""
         if self.state is not UasState.PROCEEDING:
             return False
-        self.reliable.resume(now)
+        self._send_reliably(self.reliable.resume(now), now)
         if self._held is None or self.reliable.holds_back_answer:
             return False
         (body, headers), self._held = self._held, None
@@ -205,7 +207,7 @@ class InviteUas:
         if self._last is None:
             return
         if timer == "reliable":
-            self.reliable.repeat(now)
+            self._send_reliably(self.reliable.repeat(now), now)
         elif timer == "ring" and self.state is UasState.PROCEEDING:
             self._repeat_ringing(self._last, now)
             self._arm("ring", now, RING_REPEAT_S)
@@ -220,7 +222,7 @@ class InviteUas:
         if "RSeq" not in last.headers:
             self._server.send_response(last, now)
         elif not self.reliable.is_waiting:
-            self.reliable.send(Provisional(last.status, (), b""), now)
+            self._send_reliably(self.reliable.send(Provisional(last.status, (), b""), now), now)
 
     def _contact(self) -> tuple[str, str]:
         is_sips = demands_sips(self.request)

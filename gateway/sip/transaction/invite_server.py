@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import weakref
 from typing import Protocol
 
 from gateway.sip.flow import Flow
@@ -38,7 +39,8 @@ class InviteOwner(Protocol):
 class InviteServer(Machine):
     """Answers a repeated INVITE with its last response and repeats a refusal until it is acknowledged.
 
-    Repeating a 2xx is not its business: the UAS core does it, end to end (RFC 3261 §13.3.1.4).
+    Repeating a 2xx is not its business: the UAS core does it, end to end (RFC 3261 §13.3.1.4). It outlives its owner,
+    which it does not keep: timer L is no reason for an ended call to stay.
     """
 
     LETTERS = "GHIL"
@@ -48,7 +50,9 @@ class InviteServer(Machine):
     ) -> None:
         super().__init__(key, flow, context)
         self.request = request
-        self.owner = owner
+        self.local_tag = owner.local_tag
+        """The To tag of our answers."""
+        self._owner = weakref.ref(owner)
         self.state = InviteServerState.PROCEEDING
         self._response_bytes = b""
         self._interval_s = self._timers.t1
@@ -75,6 +79,12 @@ class InviteServer(Machine):
             # Timer I: absorb repeated ACKs.
             self._linger("I", now, 0 if self.flow.is_reliable else self._timers.t4)
         return self.state is InviteServerState.ACCEPTED
+
+    def cancel(self, now: float) -> None:
+        """A CANCEL names it: its owner decides, if there is one left."""
+        owner = self._owner()
+        if owner is not None:
+            owner.receive_cancel(self.key, now)
 
     def send_response(self, response: Response, now: float) -> None:
         """Send what the transaction user answers. After a final response only further 2xx pass, in Accepted."""

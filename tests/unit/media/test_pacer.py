@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -161,3 +162,12 @@ def test_a_retired_stream_ignores_ticks_already_taken() -> None:
     paced.retire()
     paced.tick(0)
     assert sender.ticks == 1
+
+
+def test_a_retired_stream_is_kept_by_nobody() -> None:
+    sender = Sender()
+    is_there = weakref.ref(sender)
+    paced = Paced(sender.send, 20, Seat(4, 0))
+    paced.retire()
+    del sender
+    assert is_there() is None

@@ -142,3 +142,19 @@ def test_a_second_final_response_is_not_sent() -> None:
     bench.sent()
     answer(machine, 200, 0)
     assert bench.sent() == []
+
+
+def test_a_cancel_is_told_to_its_owner_who_is_not_kept() -> None:
+    told: list[float] = []
+
+    class Call(Owner):
+        def receive_cancel(self, key: TransactionKey, now: float) -> None:
+            told.append(now)
+
+    call = Call()
+    machine = InviteServer(("server",), invite(), UDP, TransactionContext(), call)
+    machine.cancel(1)
+    del call
+    machine.cancel(2)
+    assert told == [1]
+    assert machine.local_tag == "ours", "the 200 to the CANCEL still has our tag"
