@@ -194,7 +194,7 @@ class CallDirectory:
 
     def _offered(self, event: CallOffered, now: float) -> None:
         variables = self._variables_of(event)
-        caller = Caller(variables["caller"], variables["callee"], event.request.call_id, variables)
+        caller = Caller(variables["caller"], variables["callee"], variables["sip_call_id"], variables)
         try:
             call = self._take(event, caller, now)
         except NotTaken as refused:

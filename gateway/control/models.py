@@ -6,7 +6,7 @@ import datetime
 import json
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from gateway.settings import templates
 
@@ -140,7 +140,29 @@ class TransferRequest(Shape):
     )
 
 
-class SipWord(BaseModel):
+class View(BaseModel):
+    """What answers are made of. Octets of a peer's that are no UTF-8 live on as surrogates, which no answer can carry:
+    one name with such in it would keep every other call out of a list."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_text(cls, data: Any) -> Any:
+        return _as_text(data)
+
+
+def _as_text(data: Any) -> Any:
+    match data:
+        case str():
+            return data.encode("utf-8", "replace").decode()
+        case dict():
+            return {_as_text(name): _as_text(value) for name, value in data.items()}
+        case list() | tuple():
+            return [_as_text(value) for value in data]
+        case _:
+            return data
+
+
+class SipWord(View):
     """What the far end's SIP said at one point."""
 
     status: int | None = Field(None, examples=[486])
@@ -150,7 +172,7 @@ class SipWord(BaseModel):
     cause: str | None = Field(None, description="How it ended where no answer did, such as ring_timeout.")
 
 
-class CallView(BaseModel):
+class CallView(View):
     """A call, live or ended lately."""
 
     model_config = ConfigDict(populate_by_name=True)
@@ -180,7 +202,7 @@ class CallView(BaseModel):
     metadata: dict[str, Any]
 
 
-class CallList(BaseModel):
+class CallList(View):
     """Calls, the latest first."""
 
     calls: list[CallView]

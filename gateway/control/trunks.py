@@ -6,15 +6,16 @@ import dataclasses
 from typing import Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from gateway.control.auth import KeyRing, Role, require
+from gateway.control.models import View
 from gateway.control.problems import Problem, describe
 from gateway.settings.schema import Settings
 from gateway.trunks.facts import TrunkFacts
 
 
-class TrunkView(BaseModel):
+class TrunkView(View):
     """One trunk, as it stands. Seconds are from now on, or ago."""
 
     name: str
@@ -26,13 +27,13 @@ class TrunkView(BaseModel):
     registration: dict[str, Any] | None = Field(description="At its registrar; null where register is false.")
 
 
-class TrunkList(BaseModel):
+class TrunkList(View):
     """All trunks, in the order of the settings."""
 
     trunks: list[TrunkView]
 
 
-class AccountList(BaseModel):
+class AccountList(View):
     """The phones that are registered here."""
 
     accounts: list[dict[str, Any]] = Field(description="One entry for each account, with its contacts.")

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
 
+from gateway.base.ids import IdSource
+from gateway.base.redact import Secret
+from gateway.sip.digest import Credentials, DigestClient
 from tests.support.rest import CONTROL, Operator, dialling_trunks
+from tests.support.sip_peer import invite, request
+from tests.support.sip_socket import SipSocket
 from tests.support.stage import Stage
 
 ORDER = {"to": "1001"}
@@ -125,3 +131,42 @@ async def test_no_secret_is_in_any_answer_or_metric(stage: Stage) -> None:
             text = (await admin.http.get(path)).text
             for secret in ("hunter2", "phone-secret", "0123456789abcdef", "a2V5"):
                 assert secret not in text, path
+
+
+async def test_no_octets_of_a_peers_keep_the_calls_and_accounts_from_being_listed() -> None:
+    """A Call-ID or a User-Agent that is no UTF-8 is good SIP; JSON can hold none."""
+    changes: dict[str, Any] = {"trunks": dialling_trunks(), "accounts": {"1001": {"password": "right"}}}
+    async with Stage(**changes, control=CONTROL) as stage, Operator(stage, "admin") as operator:
+        url = stage.gateway.sip.listening[0]
+        caller = SipSocket(stage, "127.0.0.9")
+        named = [
+            ("User-Agent", "BAD"),
+            ("Contact", '<sip:1BAD@127.0.0.9>;+sip.instance="<BAD>"'),
+            ("Path", "<sip:BAD@x;lr>"),
+        ]
+        try:
+            data = invite(uri="sip:agent@gw", call_id="BAD", headers=[("P-Asserted-Identity", '"BAD" <sip:BAD@x>')])
+            caller.socket.sendto(data.to_bytes().replace(b"BAD", b"\xff\xfe"), (url.host, url.port))
+            asked = await caller.ask(request("REGISTER", uri="sip:gw"))
+            assert asked is not None
+            answers = DigestClient(Credentials("1001", Secret("right")), IdSource()).answer(asked, "REGISTER", "sip:gw")
+            sent = request("REGISTER", uri="sip:gw", headers=[*(answers or ()), *named, ("Supported", "path")])
+            sent.headers.set("To", "<sip:1001@gw>")
+            caller.socket.sendto(sent.to_bytes().replace(b"BAD", b"\xff\xfe"), (url.host, url.port))
+            await stage.phone.wait_until(lambda: len(stage.gateway.accounts.registrar) == 1, 5)
+        finally:
+            caller.close()
+        (call,) = (await operator.get("/v1/calls"))["calls"]
+        assert call["sip_call_id"] == "??"
+        assert (await operator.get("/v1/accounts"))["accounts"][0]["contacts"][0]["user_agent"] == "??"
+        for path in ("/v1/trunks", f"/v1/calls/{call['id']}"):
+            await operator.get(path)
+        for order in (
+            '{"to": "\\ud800"}',
+            '{"to": "1", "agent": "\\ud800"}',
+            '{"to": "1", "trunk": "\\ud800"}',
+            '{"\\ud800": 1}',
+        ):
+            headers = {"Content-Type": "application/json"}
+            response = await operator.http.post("/v1/calls", content=order, headers=headers)
+            assert response.status_code in {404, 422}, order
