@@ -25,12 +25,13 @@ async def test_row_01_a_carrier_that_refreshes_is_let_and_told_who_does_it(scene
     await call.hang_up()
 
 
-async def test_row_01_a_carrier_without_timers_gets_a_call_that_we_refresh_ourselves(scene: OpenScene) -> None:
+async def test_row_01_a_carrier_without_timers_is_told_that_we_know_them_and_is_held_to_none(scene: OpenScene) -> None:
     carrier = await (await scene()).carrier()
     call = await carrier.call()
     answer = await call.set_up()
     assert "timer" in answer["supported"]
     assert "timer" not in answer["require"], "it would not understand"
+    assert answer["session-expires"] == "", "nobody wants refreshing"
     await call.hang_up()
 
 
