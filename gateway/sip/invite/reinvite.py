@@ -10,7 +10,7 @@ from gateway.sip.dialog import Dialog
 from gateway.sip.events import ReofferAnswered, ReofferRefused
 from gateway.sip.invite.bye import ByeOwner
 from gateway.sip.invite.cancel import make_cancel
-from gateway.sip.invite.glare import MAX_ATTEMPTS, Renew, glare_wait_s
+from gateway.sip.invite.glare import MAX_ATTEMPTS, Renew, glare_wait_s, retry_after_s
 from gateway.sip.invite.in_dialog import credentials_of, make_in_dialog
 from gateway.sip.message import Request, Response
 from gateway.sip.reason import reason_phrase
@@ -84,7 +84,7 @@ class Reinvite:
         if timer == "reinvite":
             self._cancel(now)
         elif self._call.changes.is_serving:
-            self._wait(now)
+            self._wait(glare_wait_s(self._call), now)
         else:
             self._start_again(now)
 
@@ -115,10 +115,10 @@ class Reinvite:
         self._call.peer.note(response)
         if response.status < 300:
             self._accepted(response, now)
-        elif response.status == 491 and self._may_try_again:
+        elif self._may_try_again and (wait_s := self._wait_after(response)) is not None:
             self.is_in_progress = False
             self._context.deadlines.clear((self._call.id, "reinvite"))
-            self._wait(now)
+            self._wait(wait_s, now)
         elif response.status == 422 and self._may_try_again:
             if self._call.session_timer.raise_minimum(response):
                 self.start(now)
@@ -212,5 +212,11 @@ class Reinvite:
         self._call.changes.finish(self)
         return is_wanted
 
-    def _wait(self, now: float) -> None:
-        self._context.deadlines.set((self._call.id, "glare"), now + glare_wait_s(self._call))
+    def _wait_after(self, response: Response) -> float | None:
+        """491 is glare; 500 with Retry-After says that another exchange is in the way (RFC 3261 §14.2)."""
+        if response.status == 491:
+            return glare_wait_s(self._call)
+        return retry_after_s(response) if response.status == 500 else None
+
+    def _wait(self, seconds: float, now: float) -> None:
+        self._context.deadlines.set((self._call.id, "glare"), now + seconds)

@@ -322,3 +322,13 @@ def test_a_cancelled_one_is_not_tried_again() -> None:
     assert statuses(bench.feed(respond(sent, 491))) == ["ACK"]
     assert bench.take_events() == [ReofferRefused(call, 491, "Request Pending")]
     assert "INVITE" not in statuses(message for _, message in bench.advance(10))
+
+
+def test_a_500_with_retry_after_is_obeyed_and_without_it_is_a_refusal() -> None:
+    bench, call, _ = inbound_call()
+    bench.feed(respond(reoffer(bench, call), 500, headers=[("Retry-After", "3")]))
+    assert bench.take_events() == []
+    ((at, again),) = bench.advance(3.1)
+    assert (at, statuses([again])) == (3, ["INVITE"])
+    bench.feed(respond(again, 500))  # type: ignore[arg-type]
+    assert bench.take_events() == [ReofferRefused(call, 500, "Server Internal Error")]
