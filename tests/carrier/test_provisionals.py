@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from gateway.emulator.scenario import Scenario
 from tests.carrier.conftest import OpenScene, PlaceCall
 from tests.carrier.rtp_leg import tone
@@ -85,4 +87,41 @@ async def test_row_15_with_early_media_the_caller_hears_the_greeting_before_the_
     assert (answer.rtp_target, answer.tag("to")) == (progress.rtp_target, progress.tag("to"))
     await carrier.expect_no("BYE", for_s=0.3)
     assert len({packet.ssrc for packet in call.leg.heard}) == 1, "one stream across the answer"
+    await call.hang_up()
+
+
+@pytest.mark.parametrize("acknowledges", [True, False])
+async def test_row_15_early_media_to_a_caller_who_says_nothing_goes_on_behind_a_prack_and_ends_without(
+    scene: OpenScene, acknowledges: bool
+) -> None:
+    endless = Scenario.model_validate({"greeting": {"tone": {"hz": 440, "ms": 20_000}}})
+    place = await scene(endless, trunks={"demo": {"accept_from": ["127.0.0.0/8"], "early_media": True}})
+    carrier = await place.carrier()
+    call = await carrier.call()
+    call.invite(headers=[("Supported", "100rel")] if acknowledges else [])
+    progress = await carrier.expect(183)
+    request_uri = call.target
+    if acknowledges:
+        call.to_tag, call.target = progress.tag("to"), progress["contact"].strip("<>")
+        carrier.send(call.request("PRACK", headers=[("RAck", f"{progress['rseq']} 1 INVITE")]))
+        assert (await carrier.expect_final(call.cseq, "PRACK")).status == 200
+        await asyncio.sleep(4.5)
+        heard = len(call.leg.heard)
+        await asyncio.sleep(0.5)
+        assert len(call.leg.heard) - heard >= 20, "still heard before the answer"
+        await carrier.expect_no(200, for_s=0.1)
+        call.to_tag, call.target = "", request_uri
+        carrier.send(call.request("CANCEL", cseq=1, branch=call.invite_branch))
+        call.acknowledge(await carrier.expect(487))
+        return
+    answer = await carrier.expect(200, of="INVITE")
+    assert 2.9 < answer.at - progress.at < 4.0, "its ACK would be proof"
+    await asyncio.sleep(0.2)
+    heard = len(call.leg.heard)
+    await asyncio.sleep(0.5)
+    assert len(call.leg.heard) == heard, "and until then nothing is sent"
+    call.to_tag, call.target = answer.tag("to"), answer["contact"].strip("<>")
+    call.acknowledge(answer)
+    await asyncio.sleep(0.5)
+    assert len(call.leg.heard) - heard >= 15
     await call.hang_up()
