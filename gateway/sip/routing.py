@@ -23,7 +23,7 @@ def stamp_source(request: Request, flow: Flow) -> None:
     host, port = flow.remote
     if via.wants_rport:
         stamped = via.with_params(received=host, rport=port)
-    elif via.host != host or "received" in via.params:
+    elif not _is_same(via.host, host) or "received" in via.params:
         stamped = via.with_params(received=host)
     else:
         return
@@ -45,9 +45,19 @@ def reply_flow(request: Request, flow: Flow) -> Flow:
         return flow
     if flow.is_reliable:
         return flow.with_fallback((host, via.port or default_port(flow.transport)))
-    if via.wants_rport or via.host != host:
+    if via.wants_rport or not _is_same(via.host, host):
         return flow
     return replace(flow, remote=(host, via.port or default_port(flow.transport)))
+
+
+def _is_same(sent_by: str, host: str) -> bool:
+    """An IPv6 address may be written in many ways, ours in one."""
+    if sent_by == host or ":" not in sent_by:
+        return sent_by == host
+    try:
+        return str(ipaddress.ip_address(sent_by)) == host
+    except ValueError:
+        return False
 
 
 def refusal_flow(request: Request, flow: Flow) -> Flow:

@@ -10,7 +10,7 @@ from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError
 from gateway.sip.message import Request
 from gateway.sip.routing import next_hop, refusal_flow, reply_flow, stamp_source
-from tests.support.sip_peer import invite
+from tests.support.sip_peer import invite, request
 
 UDP = Flow("udp", ("192.0.2.1", 5060), ("198.51.100.7", 40123))
 TCP = Flow("tcp", ("192.0.2.1", 5060), ("198.51.100.7", 40123), connection=9)
@@ -134,3 +134,15 @@ def test_a_refusal_of_a_request_with_an_unreadable_via_goes_to_its_source() -> N
 )
 def test_where_the_rules_send_a_request(target: str, routes: list[str], expected: object) -> None:
     assert next_hop(target, routes) == expected
+
+
+def test_an_ipv6_sent_by_is_the_source_however_it_is_written() -> None:
+    flow = Flow("udp", ("2001:db8::9", 5060), ("2001:db8::1", 40_000))
+    for written in ("2001:db8::1", "2001:DB8:0:0:0:0:0:1", "2001:0db8::0001"):
+        message = request("OPTIONS", via=f"SIP/2.0/UDP [{written}]:5062;branch=z9hG4bKx")
+        stamp_source(message, flow)
+        assert message.via.received is None
+        assert reply_flow(message, flow).remote == ("2001:db8::1", 5062)
+    message = request("OPTIONS", via="SIP/2.0/UDP [2001:db8::2]:5062;branch=z9hG4bKx")
+    stamp_source(message, flow)
+    assert reply_flow(message, flow) == flow
