@@ -11,6 +11,7 @@ from gateway.sip.flow import Flow
 from gateway.sip.identity import stateless_tag
 from gateway.sip.invite.call import Call
 from gateway.sip.invite.context import CallContext
+from gateway.sip.invite.parties import is_with, lives_at
 from gateway.sip.message import Request, make_response
 from gateway.sip.routing import refusal_flow
 from gateway.sip.validation import Refusal
@@ -41,12 +42,12 @@ class Gate:
         return rule is None
 
     def may_enter(self, call: Call, request: Request, flow: Flow, now: float) -> bool:
-        """The host a call lives on was let in with it. Another, though it knows the tags, is asked for by the door, and
-        must be who the call is with: one trunk, or one account, has no business in the calls of another."""
-        if call.flow is not None and call.flow.remote[0] == flow.remote[0]:
+        """The host a call lives on, or was placed to, was let in with it. Another, though it knows the tags, is asked for
+        by the door, and must be who the call is with: one trunk, or one account, has no business in calls of another."""
+        if lives_at(call, flow):
             return True
         admission = self.admit(request, flow, now)
-        if admission is not None and call.admission is not None and admission != call.admission:
+        if admission is not None and not is_with(call, admission):
             self.refuse(request, flow, _ANOTHERS_CALL)
             return False
         if admission is not None and call.dialog is not None and self._config.credentials(admission, flow) is not None:

@@ -176,7 +176,7 @@ class Incoming:
             return self._unavailable("call_limit")
         if "Contact" not in invite.headers and invite.via.has_unique_branch:  # RFC 2543 peers need none
             return _NO_CONTACT
-        replaced = find_replaced(self._context, invite, admission)
+        replaced = find_replaced(self._context, invite, admission, flow)
         if isinstance(replaced, Refusal):
             return replaced
         refusal = check_interval(invite, self._context.session)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.settings.schema import TrunkSettings
+from gateway.sip.admission import Allow
 from gateway.sip.events import CallRedirected, HopFailed
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError, escape_user
@@ -188,6 +189,7 @@ class OutboundTrunks:
             ring_timeout_s=ring_timeout_s or settings.ring_timeout_s,
             reliable=settings.reliable_provisionals,
             more_targets=tuple(more),
+            admission=Allow(trunk=self.speaks_for(trunk, to)),
         )
 
     async def _targets(
@@ -263,6 +265,7 @@ class OutboundTrunks:
             route=first.route,
             ring_timeout_s=ring_timeout_s,
             more_targets=tuple(more),
+            admission=Allow(account=account),
         )
 
     def speaks_for(self, trunk: str, to: str) -> str:

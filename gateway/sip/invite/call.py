@@ -67,7 +67,7 @@ class Call:
         self.context = context
         self.dialog: Dialog | None = None
         self.admission: Allow | None = None
-        """Who the call is with, as the door said; None for a call of ours."""
+        """Who the call is with: as the door said, or as our invitation says; None: not asked."""
         self.serving: InviteUas | None = None
         """The last INVITE the peer sent in this call."""
         self.inviting: InviteUac | None = None
@@ -118,6 +118,7 @@ class Call:
         """A call of ours, named after its Call-ID; its INVITE leaves at once."""
         call = cls(context, inviting.call_id, CallState.INVITING, inviting.local_tag)
         call.inviting = inviting
+        call.admission = inviting.admission
         context.stats.calls_placed += 1
         inviting.start(call, now)
         return call

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.sip.admission import Allow
 from gateway.sip.digest import Credentials
 from gateway.sip.flow import Flow
 from gateway.sip.invite.reliability import Reliability
@@ -56,6 +57,9 @@ class Invitation:
     """
     more_targets: tuple[Target, ...] = ()
     """Tried in order when no hop of the one before served."""
+    admission: Allow | None = None
+    """Whose call it is. Whoever knows its tags and speaks from a host that it was not placed to must have been let in as
+    the same; nobody is the same as ``ALLOW``. None: whoever is let in at all may speak in it."""
 
     @property
     def targets(self) -> tuple[Target, ...]:

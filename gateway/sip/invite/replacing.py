@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from gateway.sip.admission import Allow
 from gateway.sip.capabilities import refuse
+from gateway.sip.flow import Flow
+from gateway.sip.invite.parties import may_replace
 from gateway.sip.message import Request
 from gateway.sip.replaces import Replaces
 from gateway.sip.validation import Refusal
@@ -15,12 +17,12 @@ if TYPE_CHECKING:
     from gateway.sip.invite.context import CallContext
 
 
-def find_replaced(context: CallContext, invite: Request, admission: Allow) -> Call | Refusal | None:
+def find_replaced(context: CallContext, invite: Request, admission: Allow, flow: Flow) -> Call | Refusal | None:
     """None without a Replaces. Raises SipParseError for a malformed one.
 
     481 for a dialog we do not know, and for one that is ringing here and so not ours to give away; 603 for one that is
-    ending; 486 for a call that is talked on already where only an early dialog was meant. 403 where the call came by
-    another trunk: who knows its tags is not thereby somebody it may be handed to. Phones replace one another.
+    ending; 486 for a call that is talked on already where only an early dialog was meant. 403 where the call is
+    another trunk's: who knows its tags is not thereby somebody it may be handed to. Phones replace one another.
     """
     count = invite.headers.count("Replaces")
     if not count:
@@ -31,7 +33,7 @@ def find_replaced(context: CallContext, invite: Request, admission: Allow) -> Ca
     call = context.dialogs.get((replaces.call_id, replaces.to_tag, replaces.from_tag))
     if call is None or (not call.is_talking and call.is_open and call.inviting is None):
         return refuse(481, "replaces_unknown_dialog")
-    if call.admission is not None and call.admission.trunk != admission.trunk:
+    if not may_replace(call, admission, flow):
         return refuse(403, "anothers_call")
     if not call.is_open:
         return refuse(603, "replaces_ended_dialog")

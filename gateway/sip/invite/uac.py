@@ -60,6 +60,10 @@ class InviteUac:
     def __init__(self, context: CallContext, invitation: Invitation) -> None:
         """Raises SipParseError and LocalProtocolError for what is no SIP."""
         self._way = Way.of(invitation)
+        self.admission = invitation.admission
+        """Whose call it is."""
+        self.hosts = frozenset(flow.remote[0] for target in invitation.targets for flow in target.hops)
+        """Where it may be answered: the hosts of its hops, or of those of the redirect that is followed."""
         self.local_tag = context.ids.tag()
         self.contact_user = invitation.contact_user
         self._context = context
@@ -346,6 +350,7 @@ class InviteUac:
         if not self._is_known_place(attempt):
             self._digest = None
         self._attempt = attempt
+        self.hosts = frozenset(hop.remote[0] for hop in hops)
         self._verdict = None
         self._redirects.take(contact)
         self._context.stats.redirects_followed += 1

@@ -12,6 +12,7 @@ import pytest
 from gateway.base.errors import LocalProtocolError
 from gateway.base.redact import Secret
 from gateway.settings.schema import TrunkSettings
+from gateway.sip.admission import ALLOW, Allow
 from gateway.sip.events import CallRedirected, HopFailed, HopFault
 from gateway.sip.flow import Flow, SocketAddress, Transport
 from gateway.sip.invite.invitation import Invitation, Target
@@ -151,6 +152,7 @@ def test_the_invitation_of_a_carrier() -> None:
     assert made.route == ()
     assert made.contact_user == "acme"
     assert made.ring_timeout_s == 25
+    assert made.admission == Allow(trunk="carrier")
     assert made.credentials is not None
     assert made.credentials.username == "acme"
     assert made.credentials.password == Secret("secret")
@@ -249,6 +251,7 @@ def test_a_registered_account_is_called_on_its_flow() -> None:
     assert made.more_targets == (Target(mobile.uri, (mobile.flow,), ()),)
     assert made.from_ == "<sip:+15550100@192.0.2.1>"
     assert made.to == "<sip:1001@192.0.2.1>"
+    assert made.admission == Allow(account="1001")
     assert trunks.choose("1001", "all") == "all"
     assert trunks.choose("1003") == "all"
     assert trunks.choose("1002") == "account:1002"
@@ -323,6 +326,7 @@ def test_whoever_is_called_at_his_own_server_does_not_speak_for_the_trunk() -> N
     assert trunks.speaks_for("carrier", "+15550100") == "carrier"
     assert trunks.speaks_for("carrier", "sip:+15550100@sip.carrier.example") == "carrier"
     assert trunks.speaks_for("carrier", "sip:bob@partner.example") == ""
+    assert invite(trunks, "sip:bob@partner.example").admission == ALLOW
     for contact, status in (("sip:bob@partner.example", 302), ("sip:partner.example", 305)):
         found = redirect(trunks, contact, status=status)
         assert found is not None
