@@ -42,8 +42,8 @@ class Gate:
         return rule is None
 
     def may_enter(self, call: Call, request: Request, flow: Flow, now: float) -> bool:
-        """The host a call lives on, or was placed to, was let in with it. Another, though it knows the tags, is asked for
-        by the door, and must be who the call is with: one trunk, or one account, has no business in calls of another."""
+        """The host a call lives on, or was placed to, was let in with it. Another, though it knows the tags, is asked
+        for by the door, and must be who the call is with: no trunk or account has business in calls of another."""
         if lives_at(call, flow):
             return True
         admission = self.admit(request, flow, now)

@@ -58,8 +58,8 @@ class Invitation:
     more_targets: tuple[Target, ...] = ()
     """Tried in order when no hop of the one before served."""
     admission: Allow | None = None
-    """Whose call it is. Whoever knows its tags and speaks from a host that it was not placed to must have been let in as
-    the same; nobody is the same as ``ALLOW``. None: whoever is let in at all may speak in it."""
+    """Whose call it is. Whoever knows its tags and speaks from a host that it was not placed to must have been let in
+    as the same; nobody is the same as ``ALLOW``. None: whoever is let in at all may speak in it."""
 
     @property
     def targets(self) -> tuple[Target, ...]:

@@ -15,7 +15,7 @@ def lives_at(call: Call, flow: Flow) -> bool:
     """Whether what comes on ``flow`` comes from where the call is: the host it lives on, or one it was placed to.
 
     A carrier may end a call from another of the hosts it was offered to, which settings may list for another trunk, the
-    one that its calls come in by. A browser there is not the carrier: any page may speak from the address of its reader.
+    one that its calls come in by. A browser there is not the carrier: any page speaks from the address of its reader.
     """
     if call.flow is not None and call.flow.remote[0] == flow.remote[0]:
         return True
