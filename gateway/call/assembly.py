@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from gateway.base.clock import utc_now
 from gateway.base.ids import IdSource
+from gateway.call.call import Call
 from gateway.call.conversation.conversation import Conversation
 from gateway.call.conversation.observer import MetricsObserver
 from gateway.call.conversation.uplink import Uplink
@@ -19,6 +20,7 @@ from gateway.call.journal import EventSink, Journal
 from gateway.call.legs import Signalling
 from gateway.call.line import Line
 from gateway.call.negotiation import Negotiator, audio_format, offered_address
+from gateway.call.new_leg import NewLeg
 from gateway.call.order import CallOrder
 from gateway.call.outbound import OutboundCall
 from gateway.call.profile import RouteDecision, personalise, profile_of, session_for
@@ -173,6 +175,26 @@ class CallAssembly:
         call = OutboundCall(identity, parts, limits=limits, on_end=wiring.ended)
         wiring.call = call
         return call
+
+    def leg(self, call: Call, offered: CallOffered | None = None, *, calls: CallTable) -> NewLeg:
+        """A second telephone side for a live call, for whoever ``offered`` wants to take its place, or for a call that
+        we place. Raises SdpError, or CapacityError when no port is free."""
+        address = host = ""
+        if offered is not None:
+            address = self._media_address(offered.flow, offered_address(offered.offer))
+            host = offered.flow.remote[0]
+        negotiator = self._negotiator(address, host)
+        negotiator.prefer(call.line.codec)
+        leg = NewLeg(negotiator, self._clock, calls)
+        leg.attach(
+            self._media.open(
+                negotiator.waiting_stream(),
+                on_audio=leg.audio,
+                on_digit=leg.digit,
+                is_ipv6=":" in address if address else None,
+            )
+        )
+        return leg
 
     def _new_id(self) -> str:
         return f"c-{self._ids.token(12)}"

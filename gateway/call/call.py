@@ -11,10 +11,13 @@ from collections.abc import Callable
 
 from gateway.base.errors import LocalProtocolError, RemoteProtocolError
 from gateway.call.core import CallCore, CallParts
-from gateway.call.identity import CallIdentity, CallLimits
+from gateway.call.identity import CallIdentity, CallLimits, FarEnd
 from gateway.call.journal import EventName
 from gateway.call.keypad import KeySources
 from gateway.call.legs import HeaderList
+from gateway.call.line import Line
+from gateway.call.negotiation import Agreement
+from gateway.call.new_leg import NewLeg
 from gateway.call.states import CallState, move
 from gateway.call.termination import EndReason
 from gateway.call.transfer import TRANSFER_LIMIT_S, Transfer, TransferOutcome
@@ -42,8 +45,12 @@ class Call(CallCore):
         self._ping_due: float | None = None
         self._keys = KeySources()
         self._transfer: Transfer | None = None
+        self._leg: NewLeg | None = None
+        self._is_move_unanswered = False
 
     def _tell_ended(self) -> None:
+        if self._leg is not None:
+            self._leg.close()
         self._on_end(self)
 
     # --- facts of signalling -----------------------------------------------------------------------------------
@@ -198,13 +205,18 @@ class Call(CallCore):
             self._tell_transfer("refused", now, sip_status=status, sip_reason=reason)
             self._take_call_back(self._transfer, now)
 
-    def referred(self, refer_id: str, target: str, now: float) -> None:
-        """The far end asks us to call somebody: an agent is not sent elsewhere by whoever talks to it."""
+    def referred(
+        self, refer_id: str, target: str, now: float, *, status: int = 603, rule: str = REFER_NOT_FOLLOWED
+    ) -> None:
+        """The far end asks us to call somebody: an agent is not sent elsewhere by whoever talks to it, unless its
+        operator allows that."""
         assert self.sip_call is not None
-        self._signalling.refuse_refer(self.sip_call, refer_id, status=603)
-        self._journal.record(
-            EventName.TRANSFER_PROGRESS, now, state="declined", by="peer", to=target, rule=REFER_NOT_FOLLOWED
-        )
+        self._signalling.refuse_refer(self.sip_call, refer_id, status=status)
+        self.tell_referral("declined", target, now, rule=rule)
+
+    def tell_referral(self, state: str, target: str, now: float, **details: object) -> None:
+        """How a transfer that the far end has asked for goes."""
+        self._journal.record(EventName.TRANSFER_PROGRESS, now, state=state, by="peer", to=target, **details)
 
     def _tell_transfer(self, state: str, now: float, **details: object) -> None:
         assert self._transfer is not None
@@ -227,6 +239,43 @@ class Call(CallCore):
     def has_left_by_transfer(self) -> bool:
         """The far end has taken our REFER: should it hang up, it has gone where it was sent."""
         return self.state is CallState.TRANSFERRING and self._transfer is not None and self._transfer.was_accepted
+
+    # --- to another far end ------------------------------------------------------------------------------------
+
+    @property
+    def can_move(self) -> bool:
+        """Talking, or held by whoever means to hand it on."""
+        return self.state in (CallState.TALKING, CallState.HELD)
+
+    @property
+    def line(self) -> Line:
+        """Its telephone side."""
+        return self._line
+
+    def move(self, leg: NewLeg, agreed: Agreement | None, far_end: FarEnd, now: float, *, by: str) -> None:
+        """The conversation goes on with somebody else, in the middle of a word: session, agent and limits stay.
+
+        ``sip_call`` is the new one's already. ``agreed`` None: our offer is answered by the ACK. ``by``: ``replaces``
+        or ``refer``. A hold of the former far end ends with it; ours does not.
+        """
+        former, self.identity = self.identity, self.identity.moved_to(far_end)
+        self._leg = leg
+        self._transfer = None
+        self._keys = KeySources()
+        self._resumed_at = now
+        self._is_move_unanswered = agreed is None
+        self._line.move(leg.join(self, self._line.uplink), leg.negotiator, agreed, now)
+        details = {"from": former.parties(), "to": self.identity.parties(), "codec": self._line.codec}
+        self._journal.record(EventName.CALL_MOVED, now, by=by, **details)
+        if agreed is not None:
+            self._follow_hold(now)
+            self._act(now)
+
+    def confirmed(self, body: bytes | None, now: float) -> None:
+        """The ACK of a call that came in; of one that took another's place it may carry the answer to our offer."""
+        if self._is_move_unanswered:
+            self._is_move_unanswered = False
+            self.reoffer_confirmed(body or b"", now)
 
     # --- facts of the media ------------------------------------------------------------------------------------
 

@@ -13,13 +13,15 @@ from gateway.call.dialer import Dialer
 from gateway.call.door.bans import BanChange, BanEvent
 from gateway.call.door.door import BANNED, TRUNK_RATE, UNCONFIRMED, UNKNOWN_CALLERS, Door
 from gateway.call.door.refusal_log import RefusalLog
-from gateway.call.inbound import InboundCall
+from gateway.call.identity import FarEnd
 from gateway.call.keypad import read_info_digit
 from gateway.call.legs import Signalling
 from gateway.call.live_calls import LiveCalls
 from gateway.call.outbound import OutboundCall
 from gateway.call.profile import route_call
+from gateway.call.referrals import Referrals
 from gateway.call.sip_reply import SipReply
+from gateway.call.takeover import Takeover
 from gateway.call.termination import EndReason
 from gateway.call.variables import call_variables, facts_of
 from gateway.observability.logs import Logger
@@ -49,6 +51,7 @@ from gateway.sip.events import (
     RequestRefused,
 )
 from gateway.sip.flow import Flow
+from gateway.trunks.destination import OutboundRefused
 
 _REMEDIES = {
     UNKNOWN_CALLERS: {"why": "no trunk accepts this address; add it to trunks.<name>.accept_from"},
@@ -91,8 +94,10 @@ class CallDirectory:
         self.calls = LiveCalls(metrics=metrics, logger=logger, clock=clock)
         self.dialer: Dialer | None = None
         """Places calls; without one, nobody can order any."""
+        self.referrals: Referrals | None = None
+        """Follows the transfers that far ends ask for; without one, none is followed."""
         self.door = Door(settings, key=key, is_in_call=self.calls.has_source, tell=self._note_ban)
-        self.calls.on_ended = lambda call: self.door.withdraw(call.identity.call_id)
+        self.calls.on_ended = self._note_ended
         self.is_draining = False
 
     def attach(self, signalling: Signalling, assembly: CallAssembly) -> None:
@@ -106,6 +111,11 @@ class CallDirectory:
         self._settings = settings
         self.door.apply(settings)
         self.capacity.apply(settings)
+
+    def _note_ended(self, call: Call) -> None:
+        self.door.withdraw(call.identity.call_id)
+        if self.referrals is not None:
+            self.referrals.forget(call)
 
     def _note_ban(self, event: BanEvent) -> None:
         """A source is kept out, or no longer: rare, and worth an event each time."""
@@ -143,6 +153,8 @@ class CallDirectory:
             case RequestRefused():
                 status = event.status or "silence"
                 self._note_refusal(event.flow, event.rule, method=event.method, status=status)
+            case _ if self.referrals is not None and self.referrals.handle(event, now):
+                pass
             case CallConfirmed() | CallCancelled() | CallRinging() | CallAnswered() | CallRefused() | CallEnded():
                 self._note_where_answered(event)
                 self._with(event.call, lambda call: _tell_of_setup_and_end(call, event, now))
@@ -179,9 +191,17 @@ class CallDirectory:
                 call.refer_progress(status, reason, now, is_final=is_final)
             case ReferRefused(status=status, reason=reason):
                 call.refer_refused(status, reason, now)
-            case CallReferred(refer_id=refer_id, target=target):
-                self._metrics.refusals.labels(rule=REFER_NOT_FOLLOWED).inc()
-                call.referred(refer_id, target, now)
+            case CallReferred():
+                self._follow_or_decline(call, event, now)
+
+    def _follow_or_decline(self, call: Call, event: CallReferred, now: float) -> None:
+        try:
+            if self.referrals is None:
+                raise OutboundRefused(REFER_NOT_FOLLOWED, "nothing here places calls", status=603)
+            self.referrals.ask(call, event, now)
+        except OutboundRefused as refused:
+            self._metrics.refusals.labels(rule=refused.rule).inc()
+            call.referred(event.refer_id, event.target, now, status=refused.status, rule=refused.rule)
 
     def _choose_other_way(self, event: CallRedirected | HopFailed) -> None:
         if self.dialer is None:
@@ -196,6 +216,10 @@ class CallDirectory:
         variables = self._variables_of(event)
         caller = Caller(variables["caller"], variables["callee"], variables["sip_call_id"], variables)
         try:
+            replaced = self._replaced(event)
+            if replaced is not None:
+                self._take_over(replaced, event, caller, now)
+                return
             call = self._take(event, caller, now)
         except NotTaken as refused:
             self._refuse(event, caller, refused)
@@ -206,6 +230,25 @@ class CallDirectory:
             return
         self.calls.add(call)
         self.calls.run(call, lambda call: call.begin(now))
+
+    def _replaced(self, event: CallOffered) -> Call | None:
+        """The conversation that this INVITE takes over (RFC 3891), where it is one of the same trunk, or of phones."""
+        call = self.calls.of_sip_call(event.replaces) if event.replaces is not None else None
+        if call is None or not call.can_move:
+            return None
+        trunk = call.identity.trunk
+        is_same = trunk == event.admission.trunk if event.admission.trunk else trunk not in self._settings.trunks
+        return call if is_same else None
+
+    def _take_over(self, call: Call, event: CallOffered, caller: Caller, now: float) -> None:
+        if not event.admission.trunk and not event.admission.account:
+            raise NotTaken(403, "Forbidden", UNKNOWN_CALLERS)
+        account = event.admission.account
+        far_end = FarEnd(caller.caller, caller.sip_call_id, event.flow.remote[0], account)
+        takeover = Takeover(call, event, far_end, assembly=self._assembly, calls=self.calls)
+        self.calls.run(call, lambda _: takeover.answer(self._signalling, now))
+        if self.referrals is not None and call.sip_call == event.call:
+            self.referrals.forget(call)
 
     def _variables_of(self, event: CallOffered) -> dict[str, str]:
         trunk = self._settings.trunks.get(event.admission.trunk)
@@ -265,7 +308,7 @@ def _tell_of_setup_and_end(
     match call, event:
         case _, CallConfirmed(body=body, is_reoffer=True):
             call.reoffer_confirmed(body, now)
-        case InboundCall(), CallConfirmed(body=body):
+        case _, CallConfirmed(body=body):
             call.confirmed(body, now)
         case OutboundCall(), CallRinging(status=status, reason=reason, body=body, early=fork):
             call.progressed(status, reason, body, now, fork)

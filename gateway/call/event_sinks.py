@@ -12,6 +12,7 @@ _LIFE = {
     EventName.CALL_ANSWERED,
     EventName.CALL_HELD,
     EventName.CALL_RESUMED,
+    EventName.CALL_MOVED,
     EventName.CALL_ENDED,
     EventName.TRANSFER_PROGRESS,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -38,6 +38,17 @@ class CallHeaders:
 
 
 @dataclass(frozen=True, slots=True)
+class FarEnd:
+    """Whom a live call has moved to."""
+
+    number: str
+    sip_call_id: str
+    source: str
+    """The IP address that signals."""
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CallIdentity:
     """Who calls whom, and what the settings made of it."""
 
@@ -63,3 +74,19 @@ class CallIdentity:
     """What goes out with the answer, a transfer and the hang-up."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """Whatever who placed the call wants to find again; never interpreted."""
+
+    def moved_to(self, far_end: FarEnd) -> CallIdentity:
+        """The same call with somebody else: the far end is the caller of an inbound call, the callee of an outbound."""
+        is_caller = self.direction is CallDirection.INBOUND
+        return replace(
+            self,
+            caller=far_end.number if is_caller else self.caller,
+            callee=self.callee if is_caller else far_end.number,
+            sip_call_id=far_end.sip_call_id,
+            source=far_end.source,
+            account=far_end.account,
+        )
+
+    def parties(self) -> dict[str, str]:
+        """As an event names them."""
+        return {"caller": self.caller, "callee": self.callee, "sip_call_id": self.sip_call_id}

@@ -76,6 +76,7 @@ class InboundCall(Call):
     def confirmed(self, body: bytes | None, now: float) -> None:
         """The ACK came. When the offer was ours it carries the answer."""
         if self.state is not CallState.ANSWERING:
+            super().confirmed(body, now)
             return
         if self._offer is None and not self._take_late_answer(body, now):
             return

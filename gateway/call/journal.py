@@ -21,6 +21,7 @@ class EventName(enum.Enum):
     CALL_ANSWERED = "call.answered"
     CALL_HELD = "call.held"
     CALL_RESUMED = "call.resumed"
+    CALL_MOVED = "call.moved"
     CALL_REOFFER_REFUSED = "call.reoffer_refused"
     CALL_ENDED = "call.ended"
     TRANSFER_PROGRESS = "transfer.progress"

@@ -37,6 +37,7 @@ class Line:
         self.hold = ""
         """How the peer holds us; "" when it does not."""
         self.is_held_by_us = False
+        self._before: dict[str, float] = {}
         uplink.is_open = False
 
     # --- offer and answer --------------------------------------------------------------------------------------
@@ -53,14 +54,14 @@ class Line:
 
     def offer(self) -> bytes:
         """Our offer, for an INVITE of ours or one that brought none. The stream waits for ``accept``."""
-        return self._negotiator.offer(self._wanted).description
+        return self._negotiator.offer(self.wanted).description
 
     def answer(self, offer: bytes, now: float, *, early: str | None = None) -> bytes:
         """The answer to an offer of the peer, which is in force from here on.
 
         ``early``: the call we place is not answered yet, so nothing is said all the same; it names the fork.
         """
-        agreement = self._negotiator.answer(offer, self._wanted)
+        agreement = self._negotiator.answer(offer, self.wanted)
         if early is not None:
             self._listen(agreement, now, early)
         else:
@@ -69,11 +70,11 @@ class Line:
 
     def accept(self, answer: bytes, now: float) -> None:
         """The peer's answer to our last offer."""
-        self._agree(self._negotiator.accept(answer, self._wanted), now)
+        self._agree(self._negotiator.accept(answer, self.wanted), now)
 
     def accept_early(self, answer: bytes, now: float, fork: str = "") -> None:
         """An answer before the call is answered: listen there and say nothing; what we have to say is the greeting."""
-        self._listen(self._negotiator.accept(answer, self._wanted), now, fork)
+        self._listen(self._negotiator.accept(answer, self.wanted), now, fork)
 
     def _listen(self, agreement: Agreement, now: float, fork: str) -> None:
         agreed = agreement.stream
@@ -91,8 +92,34 @@ class Line:
             self._agree(early, now)
         return early is not None
 
+    def move(self, media: MediaLeg, negotiator: Negotiator, agreement: Agreement | None, now: float) -> None:
+        """Another peer from here on, at another port: the former one is closed, and what waits is said to this one.
+
+        ``agreement`` None: its answer to our offer is still to come, by ``accept``. Who names a dialog of ours has read
+        what we wrote in it: no further proof is waited for.
+        """
+        self._before = self.figures()
+        self._media.close()
+        media.stream.take_over(self._media.stream)
+        self._media, self._negotiator = media, negotiator
+        self._early.clear()
+        self._agreed = None
+        self._is_stopped = False
+        self._is_proof_expected = True
+        self._proof_due = None
+        self.hold = ""
+        if agreement is not None:
+            self._agree(agreement, now)
+        media.start()
+
     @property
-    def _wanted(self) -> Direction:
+    def uplink(self) -> Uplink:
+        """The caller's way to the agent."""
+        return self._uplink
+
+    @property
+    def wanted(self) -> Direction:
+        """What our descriptions ask for: one-way audio while we hold."""
         return "sendonly" if self.is_held_by_us else "sendrecv"
 
     def _agree(self, agreement: Agreement, now: float) -> None:
@@ -133,10 +160,11 @@ class Line:
         return now - max(self._media.stream.last_received or 0.0, since)
 
     def figures(self) -> dict[str, float]:
-        """What the line was like: packets of RFC 3550 A.3 and A.8, and what had to be put in for those that lacked."""
+        """What the line was like, over all its peers: packets of RFC 3550 A.3 and A.8, and what was put in for those
+        that lacked; jitter is the present peer's."""
         stream = self._media.stream
         received = stream.statistics
-        return {
+        figures: dict[str, float] = {
             "packets_received": received.packets,
             "packets_lost": received.lost,
             "packets_late": received.late,
@@ -144,6 +172,8 @@ class Line:
             "concealed_ms": stream.mending.concealed_samples // BYTES_PER_MS,
             "packets_sent": stream.sent.packets,
         }
+        summed = {name: figures[name] + before for name, before in self._before.items() if name != "jitter_ms"}
+        return figures | summed
 
     # --- is anybody there? -------------------------------------------------------------------------------------
 

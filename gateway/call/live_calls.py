@@ -25,7 +25,8 @@ class LiveCalls:
         self._by_sip_call: dict[str, Call] = {}
         self._trunks: Counter[str] = Counter()
         self._sources: Counter[str] = Counter()
-        self._reached_at: dict[str, str] = {}
+        self._counted_at: dict[str, tuple[str, ...]] = {}
+        """Where each call is counted: at who called ("" for a call we place), then at who answered."""
         self._deadlines: Deadlines[str] = Deadlines()
         self._timer: asyncio.TimerHandle | None = None
         self._armed_at: float | None = None
@@ -36,8 +37,7 @@ class LiveCalls:
         """A call that begins."""
         self._by_id[call.identity.call_id] = call
         self._trunks[call.identity.trunk] += 1
-        if call.identity.source:
-            self._sources[call.identity.source] += 1
+        self._count_at(call, call.identity.source)
         self._index(call)
         self._metrics.calls_live.set(len(self._by_id))
 
@@ -47,7 +47,7 @@ class LiveCalls:
             return
         # Subtraction drops what falls to zero.
         self._trunks -= Counter([call.identity.trunk])
-        self._sources -= Counter([call.identity.source, self._reached_at.pop(call.identity.call_id, "")])
+        self._uncount(call)
         if call.sip_call is not None:
             self._by_sip_call.pop(call.sip_call, None)
         self._deadlines.clear(call.identity.call_id)
@@ -80,9 +80,28 @@ class LiveCalls:
 
     def reached(self, call: Call, host: str) -> None:
         """A call we placed was answered at this address."""
-        if call.identity.call_id in self._by_id and call.identity.call_id not in self._reached_at:
-            self._reached_at[call.identity.call_id] = host
-            self._sources[host] += 1
+        if call.identity.call_id in self._by_id and len(self._counted_at.get(call.identity.call_id, ())) < 2:
+            self._count_at(call, host)
+
+    def _count_at(self, call: Call, host: str) -> None:
+        self._counted_at[call.identity.call_id] = (*self._counted_at.get(call.identity.call_id, ()), host)
+        self._sources[host] += 1
+
+    def _uncount(self, call: Call) -> None:
+        self._sources -= Counter(self._counted_at.pop(call.identity.call_id, ()))  # what falls to zero is dropped
+
+    def rename(self, call: Call, sip_call: str) -> None:
+        """From here on what signalling says of ``sip_call`` concerns this call, and of its former name nothing does."""
+        if call.sip_call is not None:
+            self._by_sip_call.pop(call.sip_call, None)
+        call.sip_call = sip_call
+        self._index(call)
+
+    def moved(self, call: Call) -> None:
+        """A call has gone to another far end: it counts at that one's address and no longer at the former one's."""
+        if call.identity.call_id in self._by_id:
+            self._uncount(call)
+            self._count_at(call, call.identity.source)
 
     def run(self, call: Call, step: Callable[[Call], None]) -> None:
         """One step of a call. A fault of ours in it ends this call and no other; then its next deadline is noted."""

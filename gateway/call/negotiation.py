@@ -98,6 +98,10 @@ class Negotiator:
         self._local = replace(self._local, address=address)
         self._signalling_host = signalling_host
 
+    def prefer(self, codec: str) -> None:
+        """Offers begin with it, and offers of the peer's are answered with it where they can be."""
+        self._codec = next((known for known in self._local.codecs if known == codec), self._codec)
+
     def choose_codec(self, offer: bytes | None) -> Codec:
         """The codec an offer would be answered with; our first one when the offer is ours to make."""
         self._codec = self._local.codecs[0]

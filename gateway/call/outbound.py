@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from gateway.base.clock import earliest
 from gateway.base.errors import RemoteProtocolError
@@ -63,6 +64,7 @@ class OutboundCall(Call):
         if self.state is not CallState.QUEUED:
             return
         self.sip_call = place()
+        self.identity = replace(self.identity, sip_call_id=self.sip_call)
         self.state = move(self.state, CallState.DIALING)
         self._journal.record(EventName.CALL_DIALING, now, sip_call_id=self.sip_call)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.call.identity import CallIdentity
@@ -70,6 +70,10 @@ class CallRecord:
         self._note_reply(details)
         if event.name is EventName.CALL_ANSWERED:
             self.codec, self.setup_s = details["codec"], details["setup_s"]
+        elif event.name is EventName.CALL_MOVED:
+            to = details["to"]
+            self.identity = replace(self.identity, caller=to["caller"], callee=to["callee"])
+            self.sip_call_id = to["sip_call_id"]
         elif event.name is EventName.TRANSFER_PROGRESS:
             self.transfer = dict(details)
         elif event.name is EventName.CALL_ENDED:

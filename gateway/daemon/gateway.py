@@ -19,6 +19,7 @@ from gateway.call.journal import EventSink
 from gateway.call.profile import check_agents
 from gateway.call.records import CallRecords
 from gateway.call.refer_target import ReferTargets
+from gateway.call.referrals import Referrals
 from gateway.call.termination import EndReason
 from gateway.daemon.listening import (
     address_to_dial,
@@ -219,6 +220,20 @@ class Gateway:
         )
         self.directory.dialer = self._dialer
         self._stack.push_async_callback(self._dialer.close)
+        self._referrals = Referrals(
+            self.settings,
+            trunks=self.trunks,
+            signalling=self.sip,
+            assembly=self.assembly,
+            calls=self.directory.calls,
+            media_address=self._addresses.media,
+            vouch=self.directory.door.vouch,
+            withdraw=self.directory.door.withdraw,
+            takes_call=self.directory.door.takes_call,
+            logger=self._log,
+        )
+        self.directory.referrals = self._referrals
+        self._stack.push_async_callback(self._referrals.close)
         self._refer_targets = ReferTargets(self.settings, self.trunks)
         self.desk = CallDesk(
             dialer=self._dialer,
@@ -303,6 +318,7 @@ class Gateway:
         self.assembly.apply(settings, provider)
         self._dialer.apply(settings)
         self._refer_targets.apply(settings)
+        self._referrals.apply(settings)
         self._resolver.use(*name_servers(settings))
         self.trunks.apply(settings.trunks)
         self.accounts.apply(settings.accounts)

@@ -82,6 +82,12 @@ class RtpStream:
             self._packetizer.reshape(config.law, config.payload_type, config.frame_bytes)
             self._may_send = config.may_send
 
+    def take_over(self, former: RtpStream) -> None:
+        """What the other stream had still to say is said here, its ledger with it. Neither may tick meanwhile."""
+        self.playout, former.playout = former.playout, self.playout
+        with self.playout.lock:
+            self.playout.reshape(self.config.law, self.config.frame_bytes)
+
     def tick(self, skipped: int = 0) -> tuple[bytes, Address] | None:
         """The packet for this frame time and where it goes; None while there is nowhere to send or we may not.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 
-from tests.carrier.agent import Message
+from tests.carrier.agent import CarrierCall, Message
 from tests.carrier.conftest import OpenScene, PlaceCall, Placed
 from tests.support.waiting import until
 
@@ -171,6 +171,201 @@ async def test_row_21_a_carrier_that_wants_the_agent_elsewhere_is_declined_and_t
     assert (await carrier.expect_final(call.cseq, "REFER")).status == 603
     await call.leg.hears_tone()
     await call.hang_up()
+
+
+def replaces_of(call: CarrierCall) -> tuple[str, str]:
+    """The header by which another INVITE takes the place of a call that we made."""
+    return "Replaces", f"{call.call_id};to-tag={call.to_tag};from-tag={call.tag}"
+
+
+async def test_row_21_an_invite_with_replaces_takes_the_conversation_over_and_the_agent_does_not_begin_anew(
+    scene: OpenScene,
+) -> None:
+    place = await scene()
+    carrier = await place.carrier()
+    desk, customer = await carrier.call(), await carrier.call(caller="+15550199002")
+    await desk.set_up()
+    await desk.leg.hears_tone()
+    await desk.reoffer(desk.offer("sendonly", version=2))  # as a phone does before it hands a call on
+    await until(lambda: "call.held" in place.names())
+    (call,) = place.gateway.directory.calls
+    await customer.set_up(headers=[replaces_of(desk)])
+    bye = await carrier.expect("BYE")
+    carrier.reply(bye, 200)
+    assert bye["call-id"] == desk.call_id
+    await customer.leg.hears_tone()
+    assert list(place.gateway.directory.calls) == [call], "the same call"
+    assert call.state.value == "talking", "their hold has ended with them"
+    assert len(place.stage.emulator.sessions) == 1, "the same session: the agent greets nobody twice"
+    assert place.names().count("call.offered") == 1
+    moved = next(event.details for event in place.stage.events if event.name.value == "call.moved")
+    assert (moved["by"], moved["from"]["sip_call_id"]) == ("replaces", desk.call_id)
+    assert (moved["to"]["caller"], moved["to"]["sip_call_id"]) == ("+15550199002", customer.call_id)
+    record = place.gateway.records.get(call.identity.call_id)
+    assert (record.identity.caller, record.sip_call_id) == ("+15550199002", customer.call_id)
+    await customer.hang_up()
+    await until(lambda: call.is_ended)
+    assert place.end["reason"] == "caller_hung_up"
+
+
+async def test_row_21_an_invite_with_replaces_and_without_an_offer_gets_ours(scene: OpenScene) -> None:
+    place = await scene()
+    carrier = await place.carrier()
+    desk, customer = await carrier.call(), await carrier.call()
+    await desk.set_up()
+    customer.invite("", headers=[replaces_of(desk)])
+    await customer.answered(customer.offer(formats="0"))
+    carrier.reply(await carrier.expect("BYE"), 200)
+    await customer.leg.hears_tone()
+    assert len(place.stage.emulator.sessions) == 1
+    await customer.hang_up()
+
+
+async def test_row_21_a_takeover_in_the_other_law_is_translated(scene: OpenScene) -> None:
+    place = await scene()
+    carrier = await place.carrier()
+    desk, customer = await carrier.call(), await carrier.call()
+    await desk.set_up()
+    await customer.set_up(customer.offer(formats="8"), headers=[replaces_of(desk)])
+    carrier.reply(await carrier.expect("BYE"), 200)
+    await customer.leg.hears_tone(law="PCMA")
+    await customer.hang_up()
+
+
+async def test_row_21_a_takeover_that_cannot_be_agreed_on_leaves_the_call_where_it_is(scene: OpenScene) -> None:
+    place = await scene()
+    carrier = await place.carrier()
+    desk, customer = await carrier.call(), await carrier.call()
+    await desk.set_up()
+    customer.invite(customer.offer(formats="18"), headers=[replaces_of(desk)])
+    refusal = await carrier.expect_final(customer.cseq)
+    customer.acknowledge(refusal)
+    assert refusal.status == 488
+    await desk.leg.hears_tone()
+    await carrier.expect_no("BYE", for_s=0.3)
+    assert place.gateway.media.open_ports == 1
+    await desk.hang_up()
+
+
+FOLLOWED = {
+    "allow_destinations": ["+15550199*"],
+    "follow_refer": True,
+    "options_s": 0,
+}
+
+
+async def referring(place_call: PlaceCall, **trunk: Any) -> Placed:
+    """A call that we placed on a trunk whose REFERs are followed; the agent speaks in it."""
+    return await talking(place_call, **{**FOLLOWED, **trunk})
+
+
+async def refer(placed: Placed, target: str, *headers: tuple[str, str], expect: int = 202) -> None:
+    dialled = placed.dialled
+    placed.carrier.send(dialled.request("REFER", headers=[("Refer-To", f"<{target}>"), *headers]))
+    assert (await placed.carrier.expect_final(dialled.cseq, "REFER")).status == expect
+
+
+async def told(placed: Placed, fragment: str) -> None:
+    """A NOTIFY that says so about the transfer, answered."""
+    notify = await placed.carrier.expect("NOTIFY")
+    assert notify["call-id"] == placed.dialled.invite["call-id"]
+    assert fragment in notify.body, notify.body
+    placed.carrier.reply(notify, 200)
+
+
+async def test_row_21_a_refer_that_the_trunk_may_make_takes_the_agent_along(place_call: PlaceCall) -> None:
+    placed = await referring(place_call)
+    carrier = placed.carrier
+    replaces = quote("other@carrier.example;to-tag=a;from-tag=b")
+    await refer(placed, f"sip:{TARGET}@127.0.0.1?Replaces={replaces}", ("Referred-By", "<sip:desk@carrier.example>"))
+    await told(placed, "100 Trying")
+    colleague = await carrier.dialled()
+    assert TARGET in colleague.invite.uri
+    assert colleague.invite["referred-by"] == "<sip:desk@carrier.example>"
+    assert colleague.invite["replaces"] == "other@carrier.example;to-tag=a;from-tag=b"
+    await placed.dialled.leg.hears_tone()  # the agent goes on with whom it talks to
+    colleague.ring()
+    await told(placed, "180 ")
+    await colleague.pick_up()
+    await told(placed, "200 OK")
+    bye = await carrier.expect("BYE")
+    carrier.reply(bye, 200)
+    assert bye["call-id"] == placed.dialled.invite["call-id"]
+    await colleague.leg.hears_tone()
+    assert len(placed.scene.stage.emulator.sessions) == 1
+    view = await placed.view()
+    assert (view["state"], view["to"], view["sip_call_id"]) == ("talking", TARGET, colleague.invite["call-id"])
+    assert (view["transfer"]["state"], view["transfer"]["by"]) == ("succeeded", "peer")
+    await colleague.hang_up()
+    assert (await placed.reaches("ended"))["end_reason"] == "caller_hung_up"
+
+
+async def test_row_21_a_refer_to_somebody_busy_leaves_the_agent_where_it_is(place_call: PlaceCall) -> None:
+    placed = await referring(place_call)
+    await refer(placed, f"sip:{TARGET}@127.0.0.1")
+    await told(placed, "100 Trying")
+    colleague = await placed.carrier.dialled()
+    colleague.refuse(486, "Busy Here")
+    await told(placed, "486 Busy Here")
+    await placed.dialled.leg.hears_tone()
+    assert placed.scene.gateway.media.open_ports == 1
+    view = await placed.view()
+    assert (view["state"], view["transfer"]["state"], view["transfer"]["sip_status"]) == ("talking", "failed", 486)
+    await placed.dialled.hang_up()
+
+
+async def test_row_21_who_hangs_up_while_the_transfer_rings_takes_it_back(place_call: PlaceCall) -> None:
+    placed = await referring(place_call)
+    carrier = placed.carrier
+    await refer(placed, f"sip:{TARGET}@127.0.0.1")
+    await told(placed, "100 Trying")
+    colleague = await carrier.dialled()
+    colleague.ring()
+    await told(placed, "180 ")
+    await placed.dialled.hang_up()
+    carrier.reply(await carrier.expect("CANCEL"), 200)
+    colleague.refuse(487, "Request Terminated")
+    await placed.reaches("ended")
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "rule"),
+    [
+        ("sip:+44900123@127.0.0.1", 403, "trunks.allow_destinations"),
+        ("sip:%2B44900123@127.0.0.1", 403, "trunks.allow_destinations"),
+        ("sip:+15550199077@stranger.example", 403, "trunks.allow_destinations"),
+        ("sip:+15550199077;rn=+44900123@127.0.0.1", 403, "trunks.allow_destinations"),
+        ("tel:+44-900-123", 403, "trunks.allow_destinations"),
+        ("sip:+15550199077@127.0.0.1;maddr=203.0.113.9", 484, "destination"),
+        ("sip:+15550199077@127.0.0.1;method=SUBSCRIBE", 603, "refer_method"),
+    ],
+)
+async def test_row_21_a_refer_is_judged_as_an_order_would_be(
+    place_call: PlaceCall, target: str, status: int, rule: str
+) -> None:
+    placed = await referring(place_call)
+    await refer(placed, target, expect=status)
+    assert placed.scene.stage.refusals(rule) == 1
+    await placed.carrier.expect_no("INVITE", for_s=0.2)
+    await placed.dialled.leg.hears_tone()
+    await placed.dialled.hang_up()
+
+
+async def test_row_21_one_refer_at_a_time_and_three_in_a_call_are_followed(place_call: PlaceCall) -> None:
+    placed = await referring(place_call)
+    target = f"sip:{TARGET}@127.0.0.1"
+    for attempt in range(3):
+        await refer(placed, target)
+        await told(placed, "100 Trying")
+        colleague = await placed.carrier.dialled()
+        if not attempt:
+            await refer(placed, target, expect=491)
+        colleague.refuse(480, "Temporarily Unavailable")
+        await told(placed, "480 ")
+    await refer(placed, target, expect=603)
+    stage = placed.scene.stage
+    assert (stage.refusals("refer_under_way"), stage.refusals("refer_limit")) == (1, 1)
+    await placed.dialled.hang_up()
 
 
 async def test_row_17_headers_from_templates_are_on_invite_refer_and_bye(place_call: PlaceCall) -> None:

@@ -7,6 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from gateway.emulator.scenario import Scenario
+from gateway.measure.g711 import decode
+from gateway.measure.listening import tone_share
+from tests.support.called_phone import CalledPhone
 from tests.support.rest import CONTROL, Operator, dialling_trunks
 from tests.support.stage import NOTHING, Stage, leftovers
 
@@ -84,6 +87,31 @@ async def test_a_refer_of_the_phone_is_declined_and_counted_under_its_rule() -> 
         await stage.phone.wait_until(lambda: stage.phone.refer_status == 603, 5)
         assert stage.refusals("refer_not_followed") == 1
         assert (await operator.get(f"/v1/calls/{call_id}"))["state"] == "talking"
+
+
+async def test_a_refer_that_is_followed_takes_the_agent_in_the_middle_of_its_speech_to_the_second_phone() -> None:
+    async with Stage(LONG, trunks=dialling_trunks(follow_refer=True)) as stage:
+        first, second = stage.phone, CalledPhone("127.0.0.1")
+        await second.start()
+        try:
+            await stage.dial()
+            await first.wait_until(lambda: len(first.heard) > 25, 5)
+            (call,) = stage.gateway.directory.calls
+            first.refer(second.uri)
+            await second.wait_offered()
+            second.accept()
+            await first.wait_until(lambda: first.ended_at is not None, 5)
+            await second.wait_until(lambda: len(second.heard) > 60, 5)
+            spoken = decode(b"".join(item.packet.payload for item in second.heard[10:60]))
+            assert tone_share(spoken, 440) > 0.9, "the greeting goes on, and is no silence"
+            assert list(stage.gateway.directory.calls) == [call]
+            assert (len(stage.emulator.sessions), stage.gateway.assembly.sessions_open) == (1, 1)
+            assert len(stage.emulator.sessions[0].responses) == 1, "greeted once"
+            second.hang_up()
+            await second.wait_until(lambda: leftovers(stage.gateway) == NOTHING, 5)
+            assert stage.names().count("call.ended") == 1
+        finally:
+            await second.stop()
 
 
 async def test_keys_by_info_are_keys() -> None:

@@ -125,8 +125,11 @@ class TrunkSettings(Section):
     transfer: Literal["refer", "off"] = "refer"
     """How calls of this trunk, those we place included, are transferred: the trunk is asked to (REFER), or not at all.
 
-    What it asks of us by a REFER of its own is declined in either case.
+    What it asks of us by a REFER of its own is another matter: follow_refer.
     """
+    follow_refer: bool = False
+    """true: the far end of a call of this trunk may send the agent elsewhere by REFER, to whom allow_destinations lets
+    us call over this trunk; the agent goes on talking there. false: such a REFER is declined (603)."""
     headers: TrunkHeaderSettings = TrunkHeaderSettings()
     """Headers that go out."""
     variables: Mapping[VariableName, ReadHeader] = Field(default_factory=dict)

@@ -145,3 +145,12 @@ def test_a_refused_offer_uses_up_no_version() -> None:
     with pytest.raises(RemoteProtocolError):
         negotiation.answer(offer("a=ptime:30", address="127.0.0.1", formats="0 101"))
     assert b"o=- 7 2 " in negotiation.answer(offer("a=ptime:40", formats="0")).description
+
+
+def test_a_preferred_codec_comes_first_where_the_settings_have_it() -> None:
+    negotiation = negotiator()
+    negotiation.prefer("PCMA")
+    assert b"RTP/AVP 8 0 " in negotiation.offer().description
+    assert negotiation.answer(offer(formats="0 8")).stream.codec == "PCMA"
+    negotiation.prefer("G729")
+    assert negotiation.waiting_stream().codec == "PCMA"

@@ -83,3 +83,12 @@ def test_listeners_are_told_and_strangers_events_ignored() -> None:
     records(event("c-unknown", EventName.CALL_QUEUED))
     assert told == [1]
     assert records.get("c-unknown") is None
+
+
+def test_a_call_that_has_moved_is_shown_with_its_new_far_end() -> None:
+    records = CallRecords()
+    record = records.open(identity("c-1"), NOW)
+    there = {"caller": "+15550100", "callee": "+15550122", "sip_call_id": "other"}
+    records(event("c-1", EventName.CALL_MOVED, 1, to=there, by="refer"))
+    assert record.identity.parties()["callee"] == "+15550122"
+    assert (record.sip_call_id, record.identity.agent) == ("other", "desk")

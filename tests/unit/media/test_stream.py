@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.base.ids import IdSource
+from gateway.media.codec.g711 import ULAW_TO_ALAW
 from gateway.media.config import StreamConfig
 from gateway.media.rtp import RtpPacket, parse_packet
 from gateway.media.send.playout import ItemHeard
@@ -233,3 +234,20 @@ def test_a_gap_that_holds_audio_back_has_a_deadline(call: Call) -> None:
     assert call.stream.next_deadline() == call.stream.gap_deadline
     call.stream.handle_timeout(1.06)
     assert len(call.ear.audio) == 480
+
+
+def test_a_stream_that_takes_over_says_what_the_other_had_still_to_say_in_its_own_law() -> None:
+    former, other = Call(), Call(codec="PCMA", payload_type=8)
+    former.stream.playout.enqueue(ITEM, b"\x10" * 800)
+    former.stream.tick()
+    ledger = former.stream.playout
+    other.stream.take_over(former.stream)
+    assert other.stream.playout is ledger
+    assert former.stream.playout.is_drained
+    assert ledger.pending_ms == 80
+    sent = other.stream.tick()
+    assert sent is not None
+    packet = parse_packet(sent[0])
+    assert isinstance(packet, RtpPacket)
+    assert (packet.payload_type, len(packet.payload)) == (8, 160)
+    assert bytes(packet.payload) == ULAW_TO_ALAW[0x10:0x11] * 160
