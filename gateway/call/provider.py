@@ -37,7 +37,12 @@ class InworldLeg:
         """Begins to connect."""
         self.task = asyncio.create_task(self._live(), name="provider leg")
         # A task that is cancelled before its first step runs no line of its own, so no finally either.
-        self.task.add_done_callback(lambda _: self._on_released(self))
+        self.task.add_done_callback(self._released)
+
+    def _released(self, _: asyncio.Task[None]) -> None:
+        self._closing.set()
+        self.task = None  # a cancelled one keeps its traceback, and that would keep this leg
+        self._on_released(self)
 
     def flush(self) -> None:
         """Sends what the protocol core has to say and hands over its events."""

@@ -9,21 +9,33 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def without_collector() -> Iterator[Counter[str]]:
-    """The collector rests meanwhile. The counter is filled at the end: classes of ours, and how many waited for it."""
+def without_collector(*made: type) -> Iterator[Counter[str]]:
+    """The collector rests meanwhile. At the end the counter is filled: by class, how many objects are left over.
+
+    That is every object of ours that only the collector can free, and of the classes ``made`` whatever more there is
+    than before, reachable or not.
+    """
     left: Counter[str] = Counter()
     gc.collect()
     gc.disable()
+    before = _there_are(made)
     try:
         yield left
+        more = _there_are(made) - before
         gc.set_debug(gc.DEBUG_SAVEALL)
         gc.collect()
-        left.update(
-            f"{kind.__module__}.{kind.__qualname__}"
-            for kind in map(type, gc.garbage)
-            if kind.__module__.startswith("gateway.")
-        )
+        left.update(name for name in map(_name, gc.garbage) if name.startswith("gateway."))
+        left |= more
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
         gc.enable()
+
+
+def _there_are(kinds: tuple[type, ...]) -> Counter[str]:
+    # By type, not by isinstance: a weak proxy would ask the object, which may be gone.
+    return Counter(_name(item) for item in gc.get_objects() if issubclass(type(item), kinds))
+
+
+def _name(item: object) -> str:
+    return f"{type(item).__module__}.{type(item).__qualname__}"

@@ -64,12 +64,13 @@ async def open_websocket(
             )
         if upgraded is None:  # the library's way to say that the peer hung up before it answered
             raise ProviderUnreachable(f"{endpoint.host} closed the connection during the upgrade")
-    except BaseException as error:
+    except (OSError, WSError) as error:
         _discard(opened)
-        unavailable = _explain(error, endpoint, connect_s)
-        if unavailable is None:
-            raise
-        raise unavailable from error
+        # The library keeps its errors in variables, where a traceback keeps them, and the whole connection, in turn.
+        raise _explain(error, endpoint, connect_s) from error.with_traceback(None)
+    except BaseException:  # of ours already, or not the provider's doing: cancellation, bugs
+        _discard(opened)
+        raise
     return transport
 
 
@@ -85,10 +86,8 @@ def _discard(opened: list[socket.socket]) -> None:
             abandoned.shutdown(socket.SHUT_RDWR)
 
 
-def _explain(error: BaseException, endpoint: Endpoint, connect_s: float) -> ProviderUnavailable | None:
-    """Our error for theirs; None for what is not the provider's doing (cancellation, bugs)."""
-    if isinstance(error, ProviderUnavailable):
-        return error
+def _explain(error: OSError | WSError, endpoint: Endpoint, connect_s: float) -> ProviderUnavailable:
+    """Our error for theirs."""
     where = f"{endpoint.host}:{endpoint.port}"
     if isinstance(error, WSHandshakeError):
         return _refusal(error, endpoint)
@@ -101,9 +100,7 @@ def _explain(error: BaseException, endpoint: Endpoint, connect_s: float) -> Prov
         return ProviderUnreachable(
             f"{where}: {error}" if str(error) else f"{where} did not answer within {connect_s:g} s"
         )
-    if isinstance(error, OSError | WSError):
-        return ProviderUnreachable(f"{where} cannot be reached: {error}; check inworld.url and the network")
-    return None
+    return ProviderUnreachable(f"{where} cannot be reached: {error}; check inworld.url and the network")
 
 
 def _refusal(error: WSHandshakeError, endpoint: Endpoint) -> ProviderUnavailable:

@@ -426,4 +426,5 @@ class Call:
         for timer in (*InviteUac.TIMERS, *Transfers.TIMERS, *ReliableProvisionals.TIMERS):
             self.context.deadlines.clear((self.id, timer))
         self.forget_dialogs()
+        self.serving = self.inviting = None
         self.context.calls.pop(self.id, None)

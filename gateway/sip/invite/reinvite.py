@@ -78,6 +78,7 @@ class Reinvite:
     def abandon(self) -> None:
         """The dialog is over."""
         self.is_in_progress = self.awaits_ack = False
+        self._renew = None
 
     def handle_timer(self, timer: str, now: float) -> None:
         """``glare``: try again, unless the peer's own INVITE is open. ``reinvite``: ask no longer."""
@@ -209,6 +210,7 @@ class Reinvite:
         """True when the call still lives and wants to hear of it."""
         is_wanted = self._is_wanted and self._call.is_talking
         self.is_in_progress = False
+        self._renew = None  # it is the call layer's, and this stays for repeated 2xx
         self._call.changes.finish(self)
         return is_wanted
 
