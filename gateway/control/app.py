@@ -62,6 +62,7 @@ class ControlApp:
     def apply(self, settings: Settings) -> None:
         """Other keys and agents from now on."""
         self._keys.apply(settings.control.keys)
+        self._events.keys_changed()
         self._calls.apply(settings)
         self._trunks.apply(settings)
 

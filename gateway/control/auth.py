@@ -6,7 +6,7 @@ import enum
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends
@@ -38,6 +38,8 @@ class Caller:
 
     name: str
     role: Role
+    fingerprint: bytes = field(default=b"", repr=False)
+    """Of the token: another one under the same name is another key."""
 
 
 class KeyRing:
@@ -49,9 +51,7 @@ class KeyRing:
     def apply(self, keys: Sequence[KeySettings]) -> None:
         """These keys from now on. One with an empty token is switched off."""
         self._keys = [
-            (hashlib.sha256(key.token.reveal().encode()).digest(), Caller(key.name, Role[key.role.upper()]))
-            for key in keys
-            if key.token
+            Caller(key.name, Role[key.role.upper()], _fingerprint(key.token.reveal())) for key in keys if key.token
         ]
 
     @property
@@ -61,12 +61,20 @@ class KeyRing:
 
     def identify(self, token: str) -> Caller | None:
         """Whose token it is."""
-        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        fingerprint = _fingerprint(token)
         found = None
-        for known, caller in self._keys:
-            if hmac.compare_digest(known, digest):
+        for caller in self._keys:
+            if hmac.compare_digest(caller.fingerprint, fingerprint):
                 found = caller
         return found
+
+    def holds(self, caller: Caller) -> bool:
+        """Whether this key still opens what it has opened: no other settings have taken its token back."""
+        return any(known.fingerprint == caller.fingerprint for known in self._keys)
+
+
+def _fingerprint(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
 
 
 _bearer = HTTPBearer(auto_error=False, description="The token of one of `control.keys`.")

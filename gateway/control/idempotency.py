@@ -12,6 +12,7 @@ from gateway.control.problems import Problem
 
 KEPT_S = 24 * 3600.0
 MAX_KEYS = 10_000
+"""Of each owner: nobody's flood makes another's order be placed twice."""
 MAX_KEY_CHARACTERS = 255
 
 
@@ -23,12 +24,13 @@ class _Entry:
 
 
 class IdempotencyKeys:
-    """Which order each key placed. Keys belong to whoever sent them; the oldest go first when there are too many."""
+    """Which order each key placed. Keys belong to whoever sent them, of whom the settings name a few; the oldest of an
+    owner's go first when there are too many."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, max_keys: int = MAX_KEYS) -> None:
         self._clock = clock
         self._max_keys = max_keys
-        self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
+        self._entries: dict[str, OrderedDict[str, _Entry]] = {}
 
     def find(self, owner: str, key: str, body: bytes) -> str | None:
         """The call that this key has placed already. Raises Problem when it was sent with another body."""
@@ -36,7 +38,8 @@ class IdempotencyKeys:
             detail = f"Idempotency-Key is 1 to {MAX_KEY_CHARACTERS} printable characters"
             raise Problem(422, "idempotency_key_invalid", detail)
         self._forget_old()
-        entry = self._entries.get((owner, key))
+        entries = self._entries.get(owner)
+        entry = entries.get(key) if entries is not None else None
         if entry is None:
             return None
         if entry.fingerprint != _fingerprint(body):
@@ -46,17 +49,21 @@ class IdempotencyKeys:
 
     def note(self, owner: str, key: str, body: bytes, call_id: str) -> None:
         """This key has placed that call. An order that was refused is not noted: it may be tried again."""
-        self._entries[owner, key] = _Entry(_fingerprint(body), call_id, self._clock() + KEPT_S)
-        if len(self._entries) > self._max_keys:
-            self._entries.popitem(last=False)
+        entries = self._entries.setdefault(owner, OrderedDict())
+        entries[key] = _Entry(_fingerprint(body), call_id, self._clock() + KEPT_S)
+        if len(entries) > self._max_keys:
+            entries.popitem(last=False)
 
     def _forget_old(self) -> None:
         now = self._clock()
-        while self._entries and next(iter(self._entries.values())).until <= now:
-            self._entries.popitem(last=False)
+        for owner, entries in list(self._entries.items()):
+            while entries and next(iter(entries.values())).until <= now:
+                entries.popitem(last=False)
+            if not entries:
+                del self._entries[owner]
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return sum(map(len, self._entries.values()))
 
 
 def _fingerprint(body: bytes) -> bytes:

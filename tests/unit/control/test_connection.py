@@ -6,17 +6,23 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 
 from gateway.control.connection import BoundedConnection
 from gateway.control.server import ControlServer
+from tests.support.waiting import until
 
 
 @pytest.fixture
 async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ControlServer]:
     monkeypatch.setattr(BoundedConnection, "head_time_s", 0.3)
+    monkeypatch.setattr(BoundedConnection, "unread_time_s", 0.3)
     monkeypatch.setattr(BoundedConnection, "max_connections", 3)
     app = FastAPI()
+
+    @app.get("/long")
+    async def long() -> Response:
+        return Response(b"x" * 20_000_000)
 
     @app.get("/")
     async def slow() -> str:
@@ -82,3 +88,27 @@ async def test_one_connection_too_many_is_cut_off_and_the_others_are_served(serv
         assert (await served.read()).startswith(b"HTTP/1.1 200 ")
     for writer in (writing, surplus_writer, *(writer for _, writer in idle)):
         writer.close()
+
+
+async def test_who_asks_and_does_not_read_is_not_waited_for(server: ControlServer) -> None:
+    for _ in range(2):
+        idle = [await opened(server, b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(3)]
+        await until(lambda: open_connections(server) == 0, 5)
+        for _, writer in idle:
+            writer.close()
+
+
+async def test_who_reads_slowly_gets_it_all(server: ControlServer) -> None:
+    reader, writer = await opened(server, b"GET /long HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    length = 0
+    async with asyncio.timeout(10):
+        while data := await reader.read(400_000):
+            length += len(data)
+            await asyncio.sleep(0.005)
+    assert length > 20_000_000
+    writer.close()
+
+
+def open_connections(server: ControlServer) -> int:
+    assert server._server is not None
+    return len(server._server.server_state.connections)

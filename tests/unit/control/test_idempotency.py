@@ -34,6 +34,19 @@ def test_keys_are_bounded_the_oldest_going_first() -> None:
     assert keys.find("ops", "k4", b"") == "c-4"
 
 
+def test_a_flood_of_one_owners_keys_forgets_nobody_elses_order() -> None:
+    now = [0.0]
+    keys = IdempotencyKeys(clock=lambda: now[0], max_keys=3)
+    keys.note("ops", "k", b"", "c-1")
+    for number in range(1000):
+        keys.note("other", f"k{number}", b"", f"c-{number}")
+    assert keys.find("ops", "k", b"") == "c-1"
+    assert len(keys) == 4
+    now[0] = KEPT_S
+    keys.find("ops", "k", b"")
+    assert len(keys) == 0
+
+
 @pytest.mark.parametrize("key", ["", "x" * 256, "line\nend"])
 def test_a_key_is_short_and_printable(key: str) -> None:
     with pytest.raises(Problem, match="printable"):
