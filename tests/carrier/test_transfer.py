@@ -181,7 +181,7 @@ def replaces_of(call: CarrierCall) -> tuple[str, str]:
 async def test_row_21_an_invite_with_replaces_takes_the_conversation_over_and_the_agent_does_not_begin_anew(
     scene: OpenScene,
 ) -> None:
-    place = await scene()
+    place = await scene(trunks={"demo": {"accept_from": ["127.0.0.0/8"], "max_calls": 1}})  # it counts once
     carrier = await place.carrier()
     desk, customer = await carrier.call(), await carrier.call(caller="+15550199002")
     await desk.set_up()
@@ -312,6 +312,45 @@ async def test_row_21_a_refer_to_somebody_busy_leaves_the_agent_where_it_is(plac
     view = await placed.view()
     assert (view["state"], view["transfer"]["state"], view["transfer"]["sip_status"]) == ("talking", "failed", 486)
     await placed.dialled.hang_up()
+
+
+async def test_row_21_a_refer_to_somebody_who_does_not_answer_ends_after_the_ring_timeout(
+    place_call: PlaceCall,
+) -> None:
+    placed = await referring(place_call, ring_timeout_s=5)
+    await refer(placed, f"sip:{TARGET}@127.0.0.1")
+    await told(placed, "100 Trying")
+    colleague = await placed.carrier.dialled()
+    colleague.ring()
+    await told(placed, "180 ")
+    cancel = await placed.carrier.expect("CANCEL", within_s=8)
+    placed.carrier.reply(cancel, 200)
+    colleague.refuse(487, "Request Terminated")
+    await told(placed, "480 ")
+    await placed.dialled.leg.hears_tone()
+    assert (await placed.view())["state"] == "talking"
+    await placed.dialled.hang_up()
+
+
+async def test_row_21_whom_the_agent_was_sent_to_may_send_it_on(place_call: PlaceCall) -> None:
+    placed = await referring(place_call, max_calls=1)
+    carrier = placed.carrier
+    for _ in range(2):
+        await refer(placed, f"sip:{TARGET}@127.0.0.1")
+        await told(placed, "100 Trying")
+        colleague = await carrier.dialled()
+        await colleague.pick_up()
+        await told(placed, "200 OK")
+        bye = await carrier.expect("BYE")
+        carrier.reply(bye, 200)
+        assert bye["call-id"] == placed.dialled.invite["call-id"]
+        placed.dialled = colleague
+        await colleague.leg.hears_tone()
+    assert len(placed.scene.stage.emulator.sessions) == 1
+    await placed.operator.http.delete(f"/v1/calls/{placed.id}")
+    bye = await carrier.expect("BYE")
+    carrier.reply(bye, 200)
+    assert bye["call-id"] == placed.dialled.invite["call-id"]
 
 
 async def test_row_21_who_hangs_up_while_the_transfer_rings_takes_it_back(place_call: PlaceCall) -> None:

@@ -107,6 +107,8 @@ async def test_a_refer_that_is_followed_takes_the_agent_in_the_middle_of_its_spe
             assert list(stage.gateway.directory.calls) == [call]
             assert (len(stage.emulator.sessions), stage.gateway.assembly.sessions_open) == (1, 1)
             assert len(stage.emulator.sessions[0].responses) == 1, "greeted once"
+            heard_ms = stage.emulator.sessions[0].caller_ms
+            await second.wait_until(lambda: stage.emulator.sessions[0].caller_ms > heard_ms + 300, 5)
             second.hang_up()
             await second.wait_until(lambda: leftovers(stage.gateway) == NOTHING, 5)
             assert stage.names().count("call.ended") == 1
