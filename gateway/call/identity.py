@@ -58,7 +58,7 @@ class CallIdentity:
     trunk: str
     agent: str
     rule: str
-    """The rule that chose the agent (inbound) or the trunk (outbound)."""
+    """The route that chose the agent; ``order`` where whoever ordered the call did."""
     direction: CallDirection = CallDirection.INBOUND
     sip_call_id: str = ""
     """The Call-ID header: what carriers ask for. Of a call we place it is known when its INVITE leaves."""

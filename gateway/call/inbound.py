@@ -16,7 +16,6 @@ from gateway.call.termination import EndReason, sip_cause
 GREETING_WAIT_S = 1.0
 """How long after the session is ready the answer waits for the first sound of the greeting."""
 
-
 EARLY_LIMIT_S = 30.0
 """The longest greeting that is heard before the answer; then the call is answered in the middle of it."""
 

@@ -21,7 +21,7 @@ from gateway.sdp.offer_answer import (
 _FORMATS: dict[str, TelephoneFormat] = {"PCMU": "audio/pcmu", "PCMA": "audio/pcma"}
 _STATIC_NUMBERS = {"PCMU": 0, "PCMA": 8}
 _DISCARD_PORT = 9
-"""RFC 8866's stand-in for "no port yet": used where an offer is read before a port is spent on it."""
+"""The discard port (RFC 863), where an offer is read before a port is spent on it: it is never sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,6 @@ class Agreement:
     stream: StreamConfig
     hold: str = ""
     """How the peer has put us on hold: ``sendonly``, ``inactive``, ``0.0.0.0`` (RFC 3264 §8.4); "" when it has not."""
-
-    @property
-    def is_on_hold(self) -> bool:
-        """By the peer."""
-        return bool(self.hold)
 
 
 def _as_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -20,8 +20,12 @@ class CallOrder:
     session: Mapping[str, Any] = field(default_factory=dict)
     """Laid over the agent's session settings, for this call only."""
     variables: Mapping[str, str] = field(default_factory=dict)
+    """For the agent's texts and the header templates."""
     headers: tuple[tuple[str, str], ...] = ()
     """For the INVITE; checked."""
     ring_timeout_s: float | None = None
+    """None: the trunk's own."""
     max_duration_s: float | None = None
+    """From the answer on; it can only shorten what the agent's limits allow. None: those."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Comes back with the call; never interpreted."""

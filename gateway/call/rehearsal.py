@@ -150,7 +150,9 @@ def _check_names(settings: Settings, call: ImaginedCall) -> None:
     for kind, name, known in (("trunk", call.trunk, settings.trunks), ("account", call.account, settings.accounts)):
         if name and name not in known:
             close = difflib.get_close_matches(name, known, n=1)
-            remedy = f"did you mean {close[0]}?" if close else f"write one of: {', '.join(known) or '(there is none)'}"
+            remedy = f"did you mean {close[0]}?" if close else f"write one of: {', '.join(known)}"
+            if not known:
+                raise UnclearCallError(f"{kind}={name}: the file has no {kind}s; add one, or leave {kind}= out")
             raise UnclearCallError(f"{kind}={name} is not one of the {kind}s; {remedy}")
 
 

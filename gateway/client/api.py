@@ -14,10 +14,12 @@ from gateway.base.redact import Secret
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 30.0
+"""A gateway that is alive answers at once; this leaves room for a bad network."""
 STREAM_SILENCE_S = 45.0
 """Three heartbeats: a stream that is silent for so long is broken, and is opened anew."""
 _RETRY_S = 1.0
 _MAX_RETRIES = 20
+"""In a row, before a broken stream is given up: as long as a restart of the gateway takes."""
 
 
 class ApiError(GatewayError):

@@ -73,8 +73,11 @@ def table_of(calls: list[dict[str, Any]]) -> Table:
 
 def _end_of(call: Mapping[str, Any]) -> str:
     sip = call.get("sip") or {}
-    status = f" ({sip['status']} {sip.get('reason') or ''})".replace(" )", ")") if sip.get("status") else ""
-    return f"{call['end_reason']}{status}" if call.get("end_reason") else ""
+    if not call.get("end_reason"):
+        return ""
+    is_refusal = (sip.get("status") or 0) >= 300  # the last word of an answered call may be that it rang
+    status = f" ({sip['status']} {sip.get('reason') or ''})".replace(" )", ")") if is_refusal else ""
+    return f"{call['end_reason']}{status}"
 
 
 def console() -> Console:

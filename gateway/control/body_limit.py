@@ -10,9 +10,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.control.problems import Problem, problem_response
 
 MAX_BODY_BYTES = 64 * 1024
+"""The longest order there can be (``models``), with room for its names."""
 BODY_TIME_S = 20.0
 """A body that takes longer keeps a connection for nothing."""
 _DRAINED_BYTES = 1024 * 1024
+"""How much of a body that is too long is still read, so that its sender gets to read the answer."""
 
 
 class BodyLimit:

@@ -19,6 +19,7 @@ from gateway.control.calls import run_command
 from gateway.control.problems import Problem, describe
 
 MAX_STREAMS = 200
+"""Streams open at a time, of all readers; each keeps a connection."""
 MAX_STREAMS_OF_KEY = 100
 """One key, however many readers it has, leaves room for the others."""
 HEARTBEAT_S = 15.0

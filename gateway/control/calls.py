@@ -24,6 +24,7 @@ from gateway.trunks.destination import OutboundRefused
 
 StateName = Literal["queued", "dialing", "ringing", "answering", "talking", "held", "transferring", "ended"]
 MAX_PAGE = 200
+"""Calls on one page of a list."""
 
 Command = Callable[[str], CallRecord]
 
@@ -156,17 +157,17 @@ class CallRoutes:
                 )
             )
         except OutboundRefused as refused:
-            self._logger.warning("order refused", rule=refused.rule, key=caller.name)
+            self._logger.warning("order refused", rule=refused.rule, by=caller.name)
             raise Problem(_HTTP_OF_SIP.get(refused.status, 403), refused.rule, str(refused)) from refused
         except NotTaken as full:
             headers = {"Retry-After": str(full.retry_after_s or 5)}
-            self._logger.warning("order refused", rule=full.rule, key=caller.name)
+            self._logger.warning("order refused", rule=full.rule, by=caller.name)
             # The node has room: it is this caller, by this trunk, who asks too fast (RFC 6585 §4).
             status = 429 if full.rule == TRUNK_RATE else 503
             raise Problem(status, full.rule, full.why or full.text, headers=headers) from full
         except SettingsError as error:
             raise Problem(422, "session_invalid", "; ".join(error.faults)) from error
-        self._logger.info("call ordered", call=record.identity.call_id, key=caller.name)
+        self._logger.info("call ordered", call=record.identity.call_id, by=caller.name)
         return record
 
     def _agent(self, name: str | None) -> str:
@@ -236,7 +237,7 @@ Result = TypeVar("Result")
 
 
 def run_command(command: Callable[[], Result]) -> Result:
-    """What a command refuses, as a problem."""
+    """The command's result; what it refuses, as a problem with the same rule."""
     try:
         return command()
     except NoSuchCallError as error:

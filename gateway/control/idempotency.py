@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from gateway.control.problems import Problem
 
 KEPT_S = 24 * 3600.0
+"""How long a key is remembered: whoever tries again does so within the day."""
 MAX_KEYS = 10_000
 """Of each owner: nobody's flood makes another's order be placed twice."""
 MAX_KEY_CHARACTERS = 255

@@ -11,9 +11,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from gateway.settings import templates
 
 MAX_PAIRS = 50
+"""Variables, and headers, of one order."""
 MAX_METADATA_BYTES = 8192
 MAX_SESSION_BYTES = 32_768
+"""Both as JSON: a thousand calls are remembered with them."""
 MAX_DEPTH = 32
+"""Levels of either: whoever writes JSON again calls itself for each."""
 
 
 def _check_destination(value: str) -> str:
@@ -186,7 +189,7 @@ class CallView(View):
     to: str = Field(examples=["+15550111"])
     trunk: str
     agent: str
-    rule: str = Field(description="What chose the agent (inbound) or the trunk (outbound).")
+    rule: str = Field(description="The route that chose the agent; order in a call that was ordered.")
     sip_call_id: str = Field(description="The Call-ID header: what carriers ask for. Empty until the INVITE has left.")
     created_at: datetime.datetime
     times: dict[str, datetime.datetime] = Field(description="When each milestone was first reached.")

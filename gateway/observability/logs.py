@@ -16,7 +16,7 @@ import structlog
 
 from gateway.base.redact import MASK, Secret, redact_text
 
-_NAMES_A_SECRET = re.compile(r"(?i)(key|token|password|secret|authorization)$")
+NAMES_A_SECRET = re.compile(r"(?i)(key|token|password|secret|authorization)$")
 """Keys whose values are masked whatever they look like."""
 _CHATTY = ("uvicorn", "websockets", "asyncio", "httpx")
 """Libraries that report their own ordinary comings and goings at INFO."""
@@ -25,7 +25,7 @@ Logger = structlog.typing.FilteringBoundLogger
 
 
 def _mask_secrets(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    return {key: MASK if _NAMES_A_SECRET.search(key) else _masked(value) for key, value in event.items()}
+    return {key: MASK if NAMES_A_SECRET.search(key) else _masked(value) for key, value in event.items()}
 
 
 def _masked(value: Any) -> Any:

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic_core import PydanticCustomError
 
 from gateway.base.redact import Secret
+from gateway.sip.flow import TRANSPORTS, default_port
 from gateway.sip.grammar import SipParseError
 from gateway.sip.uri import SipUri
 
@@ -24,8 +25,8 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 FAULT_TYPE = "setting"
 """The pydantic error type of faults worded here."""
 
-SIP_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 80, "wss": 443}
-"""The transports of SIP with their ports (RFC 3261 §18.1.1, RFC 7118 §5)."""
+SIP_PORTS = {transport: default_port(transport) for transport in TRANSPORTS}
+"""The transports of SIP with the ports they have when none is written."""
 TLS_SCHEMES = frozenset({"tls", "wss"})
 DNS_PORT = 53
 HIGHEST_PORT = 65_535
@@ -250,7 +251,7 @@ def parse_target(value: object) -> SipUri:
         raise wrong("is not a SIP address", example) from None
     if uri.user is not None or uri.headers is not None:
         raise wrong("names a user or headers", "write the host alone; whom to call comes with each call")
-    if uri.transport is not None and uri.transport not in ("udp", "tcp", "tls", "ws", "wss"):
+    if uri.transport is not None and uri.transport not in SIP_PORTS:
         raise wrong("uses a transport that is not known", "write transport=udp, tcp or tls")
     if uri.port == 0 or (_parse_ip(uri.host) is None and not _is_host_name(uri.host)):
         raise wrong("names no host that can be reached", example)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.sip.admission import Admission, Allow
-from gateway.sip.capabilities import CALL_METHODS, EXTENSIONS, Capabilities, without
+from gateway.sip.capabilities import CALL_METHODS, EXTENSIONS, Capabilities
 from gateway.sip.digest import Credentials
 from gateway.sip.flow import Flow, SocketAddress
 from gateway.sip.invite.reliability import Reliability
@@ -43,7 +43,9 @@ class UserAgentConfig:
     registrar: Registrar | None = None
     """Where phones register; None, or one without accounts: REGISTER is not served."""
     user_agent: str = "inworld-sip-gateway"
+    """In User-Agent and Server."""
     contact_user: str = "gateway"
+    """User part of our Contact, unless a call has one of its own."""
     timers: TimerValues = field(default_factory=TimerValues)
     ring_limit_s: float = 180.0
     """How long an INVITE, in either direction, may go without a final answer."""
@@ -54,9 +56,9 @@ class UserAgentConfig:
     within 200 ms.
     """
     session_expires_s: int = 1800
-    """Session interval that we ask for and offer (RFC 4028)."""
+    """Session interval that we ask for and offer (RFC 4028 §4); 0: no session timers."""
     min_se_s: int = SMALLEST_MIN_SE_S
-    """The shortest session interval that we bear, 90 by RFC 4028 §4; 0: no session timers."""
+    """The shortest session interval that we bear, 90 by RFC 4028 §5; 0: no session timers."""
     reliable: Reliability = "supported"
     """Reliable provisional answers (RFC 3262).
 
@@ -64,16 +66,16 @@ class UserAgentConfig:
     our own INVITEs insist. ``off``: never; a peer that insists gets 420.
     """
     max_calls: int = 5_000
+    """Calls at a time, those that are being torn down included; the next INVITE gets 503."""
     max_transactions: int = 50_000
+    """Transactions at a time, of either side; beyond, nothing is taken on that would need another."""
     retry_after_s: int = 5
     """In the 503 of a full or draining user agent."""
 
     @property
     def capabilities(self) -> Capabilities:
         """Methods and extensions that follow from the rest."""
-        left_out = ("100rel",) * (self.reliable == "off") + ("timer",) * (
-            not (self.session_expires_s and self.min_se_s)
-        )
+        unused = {"100rel": self.reliable == "off", "timer": not (self.session_expires_s and self.min_se_s)}
         serves_phones = self.registrar is not None and self.registrar.has_accounts
         methods = (*CALL_METHODS, "REGISTER") if serves_phones else CALL_METHODS
-        return Capabilities(methods, without(EXTENSIONS, *left_out))
+        return Capabilities(methods, tuple(tag for tag in EXTENSIONS if not unused.get(tag)))

@@ -15,7 +15,7 @@ _DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 80, "wss": 443}
 
 
 def default_port(transport: str) -> int:
-    """Where SIP listens over a transport when nobody says otherwise (RFC 3261 §18.1.1, RFC 7118 §5.2.4).
+    """Where SIP listens over a transport when nobody says otherwise (RFC 3261 §18.1.1, RFC 7118 §5.2).
 
     The name may be written in either case; one that we do not know has the port of UDP and TCP.
     """
@@ -49,7 +49,7 @@ class Flow:
 
     @property
     def is_secure(self) -> bool:
-        """True when nobody on the way can read along (RFC 3261 §26.2.1, RFC 7118 §7)."""
+        """True when nobody on the way can read along (RFC 3261 §26.2.1)."""
         return self.transport in ("tls", "wss")
 
     @property

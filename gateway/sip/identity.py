@@ -32,7 +32,7 @@ class Identity:
         Over TLS that is ``sip:`` with ``transport=tls``: RFC 3261 §26.2.2 deprecates the parameter, yet it is what
         equipment writes and reads, and ``sips:`` would demand TLS of every hop to the caller, which we cannot promise.
         ``is_sips``: the peer itself spoke of ``sips:``, then we must too (RFC 3261 §12.1.1, RFC 5630 §4). Over
-        WebSocket it is ``transport=ws``, secured or not (RFC 7118 §5.2.4). ``user``: another user part than usual.
+        WebSocket it is ``transport=ws``, secured or not (RFC 7118 §5.2). ``user``: another user part than usual.
         """
         host, port = self.advertise(flow)
         scheme = "sips" if is_sips and flow.is_secure else "sip"

@@ -21,6 +21,7 @@ PENALTY_S = 30.0
 """How long a hop that failed is asked last, unless its 503 says how long."""
 
 MAX_PENALTIES = 1_000
+"""Hops remembered as failed; beyond, the one remembered longest goes."""
 
 _SERVICES: dict[str, tuple[Transport, str]] = {
     "SIP+D2U": ("udp", "_sip._udp."),
@@ -29,7 +30,7 @@ _SERVICES: dict[str, tuple[Transport, str]] = {
     "SIP+D2W": ("ws", "_sip._ws."),
     "SIPS+D2W": ("wss", "_sips._ws."),
 }
-"""NAPTR services (RFC 3263 §4.1, RFC 7118 §6) and the SRV names they stand for."""
+"""NAPTR services (RFC 3263 §4.1, RFC 7118 §5.3) and the SRV names they stand for."""
 
 _SRV_PREFIX = dict(_SERVICES.values())
 
@@ -142,7 +143,7 @@ def query_of(uri: SipUri, transports: Collection[Transport]) -> Query:
 
 
 def _wanted_transport(uri: SipUri) -> Transport | None:
-    """What the URI demands; sips makes TLS of TCP, and WSS of WS (RFC 3261 §26.2.2, RFC 7118 §5.2.4)."""
+    """What the URI demands; sips makes TLS of TCP, and WSS of WS (RFC 3261 §26.2.2, RFC 7118 §5.2)."""
     name = uri.transport
     if name is None:
         return None
@@ -216,10 +217,6 @@ class Penalties:
         key = (transport, *remote)
         self._until.pop(key, None)
         self._until[key] = now + (PENALTY_S if for_s is None else for_s)
-
-    def lift(self, transport: str, remote: SocketAddress) -> None:
-        """This hop has answered."""
-        self._until.pop((transport, *remote), None)
 
     def order(self, hops: Iterable[Hop], now: float) -> tuple[Hop, ...]:
         """The same hops without repetitions, those under a penalty last, the first to be free of it before others."""

@@ -13,6 +13,9 @@ from gateway.trunks.destination import OutboundRefused
 ANONYMOUS_FROM = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 """What From says of a caller who stays unnamed (RFC 3323 §4.1.1.3)."""
 
+DEFAULT_USER = "gateway"
+"""Who calls, registers or asks when neither the call nor the trunk says so."""
+
 HeaderFields = tuple[tuple[str, str], ...]
 
 _MADE_HERE = frozenset(
@@ -24,7 +27,9 @@ _MADE_HERE = frozenset(
 """Headers that the gateway makes from its settings or its state: a call may not bring its own."""
 
 MAX_HEADERS = 32
+"""Of one call, beside those that the gateway makes."""
 MAX_VALUE_CHARACTERS = 1_024
+"""Of one header."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from gateway.settings.match import trunk_table
 from gateway.settings.schema import Settings, TrunkSettings
+from gateway.settings.values import TLS_SCHEMES
 from gateway.sip.transport.tls import ClientIdentity, ServerIdentity, TlsContexts, TlsFileError, findings
-
-_SECURE = ("tls", "wss")
 
 
 class Certificates:
@@ -49,7 +48,7 @@ def _shown(settings: Settings) -> Iterator[tuple[ServerIdentity | ClientIdentity
 
 def _advertised(settings: Settings) -> tuple[str, ...]:
     """The hosts by which peers are told to reach us over TLS."""
-    listening = {address.scheme for address in settings.sip.listen if address.scheme in _SECURE}
+    listening = {address.scheme for address in settings.sip.listen if address.scheme in TLS_SCHEMES}
     told = [settings.sip.advertise.find(scheme) for scheme in sorted(listening)] if settings.sip.advertise else []
     own = [trunk.advertise for trunk in settings.trunks.values() if trunk.advertise and "tls" in listening]
     return tuple(dict.fromkeys([host for host, _ in filter(None, told)] + own))

@@ -17,7 +17,7 @@ from gateway.sip.invite.redirection import USE_PROXY
 from gateway.sip.resolution import ResolutionError
 from gateway.sip.uri import SipUri, TelUri, parse_uri
 from gateway.trunks.allow_list import allows, allows_proxy, is_elsewhere, is_own_proxy, not_allowed
-from gateway.trunks.caller_id import CallerId, HeaderFields, check_own_headers
+from gateway.trunks.caller_id import DEFAULT_USER, CallerId, HeaderFields, check_own_headers
 from gateway.trunks.credentials import trunk_credentials
 from gateway.trunks.destination import Destination, OutboundRefused, parse_destination
 from gateway.trunks.hops import Hops
@@ -25,9 +25,6 @@ from gateway.trunks.target_uri import loose, request_uri, uri_of_route
 
 ACCOUNT_PREFIX = "account:"
 """What ``choose`` puts before the name of an account. No trunk has a colon in its name."""
-
-DEFAULT_USER = "gateway"
-"""Who calls when neither the call nor the trunk says so."""
 
 
 class RegisteredContact(Protocol):
@@ -129,16 +126,18 @@ class OutboundTrunks:
         for name in fitting:
             if not self._is_down(name):
                 return name
-        raise OutboundRefused("trunks.down", f"down: {', '.join(fitting)}", status=503)
+        text = f"no target answers OPTIONS: {', '.join(fitting)}; name the trunk to try all the same"
+        raise OutboundRefused("trunks.down", text, status=503)
 
     def _check(self, name: str, destination: Destination) -> TrunkSettings:
         settings = self._trunks.get(name)
         if settings is None:
-            raise OutboundRefused("trunks.unknown", f"there is no trunk {name!r}", status=404)
+            text = f"there is no trunk {name!r}; there are: {', '.join(self._trunks) or 'none'}"
+            raise OutboundRefused("trunks.unknown", text, status=404)
         if not allows(settings, destination):
             raise not_allowed(f"trunk {name}", destination)
         if not settings.targets:
-            raise OutboundRefused("trunks.no_targets", f"trunk {name} has no targets: it takes calls only", status=480)
+            raise OutboundRefused("trunks.no_targets", f"trunk {name} takes calls only; give it targets", status=480)
         return settings
 
     # What to send, and where

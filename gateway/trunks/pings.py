@@ -23,12 +23,12 @@ from gateway.sip.grammar import SipParseError, escape_user, format_host_port
 from gateway.sip.resolution import ResolutionError
 from gateway.sip.transaction.table import RequestFailure
 from gateway.sip.uri import SipUri
+from gateway.trunks.caller_id import DEFAULT_USER
 from gateway.trunks.hops import FindHops
 from gateway.trunks.liveness import TargetHealth, TrunkLiveness, TrunkState
 from gateway.trunks.target_uri import loose
 
 _ACCEPT = ("Accept", "application/sdp")
-_FAILURES = {RequestFailure.TIMEOUT: "no answer", RequestFailure.FLOW: "the connection failed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class Pings:
         if isinstance(event, RequestAnswered):
             ping.trunk.liveness.answered(ping.target, event.response.status, ping.sent_at, now)
         elif event.failure is RequestFailure.FLOW:
-            ping.trunk.liveness.missed(ping.target, _FAILURES[event.failure], now)
+            ping.trunk.liveness.missed(ping.target, "the connection failed", now)
         # A timeout was noticed long ago: patience is shorter than the 32 s of the transaction.
         self._drive()
         return True
@@ -177,7 +177,7 @@ class Pings:
 
     def _send(self, trunk: _Trunk, target: str, uri: SipUri, flow: Flow) -> None:
         settings = trunk.settings
-        user = escape_user(settings.from_user or settings.username or "gateway")
+        user = escape_user(settings.from_user or settings.username or DEFAULT_USER)
         host = settings.from_domain or format_host_port(self.own_host(flow), None)
         request_uri = str(SipUri(uri.scheme, None, None, uri.host, uri.port))
         proxy = settings.outbound_proxy

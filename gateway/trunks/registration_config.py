@@ -9,6 +9,7 @@ from gateway.settings.schema import TrunkSettings
 from gateway.sip.grammar import escape_user
 from gateway.sip.registration import RegistrationConfig
 from gateway.sip.uri import SipUri
+from gateway.trunks.caller_id import DEFAULT_USER
 from gateway.trunks.credentials import trunk_credentials
 from gateway.trunks.target_uri import loose
 
@@ -20,17 +21,13 @@ def registration_config(name: str, settings: TrunkSettings, node: str) -> Regist
     """
     target = settings.targets[0]
     proxy = settings.outbound_proxy
-    user = escape_user(settings.username or settings.from_user or "gateway")
-    has_password = settings.username is not None and settings.password is not None
-    route: tuple[str, ...] = ()
-    if proxy is not None:
-        route = (f"<{loose(proxy)}>",)
+    user = escape_user(settings.username or settings.from_user or DEFAULT_USER)
     return RegistrationConfig(
         aor=str(SipUri(target.scheme, user, None, settings.from_domain or target.host)),
         registrar=str(SipUri(target.scheme, None, None, target.host, target.port)),
-        credentials=trunk_credentials(settings) if has_password else None,
+        credentials=trunk_credentials(settings),
         expires_s=settings.register_expires_s,
-        route=route,
+        route=() if proxy is None else (f"<{loose(proxy)}>",),
         next_hop=str(target if proxy is None else proxy),
         instance=instance_of(node, name),
     )

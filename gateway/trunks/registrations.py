@@ -125,7 +125,7 @@ class Registrations:
         """Register, or refresh, at once; False when there is no such trunk that registers."""
         found = self._trunks.get(trunk)
         if found is not None:
-            found.registration.start(self.clock())
+            found.registration.start()
             self._drive()
         return found is not None
 
@@ -180,12 +180,12 @@ class Registrations:
 
     # Driving
 
-    def _begin(self, name: str, settings: TrunkSettings, now: float) -> _Trunk:
+    def _begin(self, name: str, settings: TrunkSettings) -> _Trunk:
         config = registration_config(name, settings, self.node)
         user = escape_user(settings.username) if settings.username else None
         registration = Registration(config, self.ids, lambda flow: self.contact(flow, user))
         self.metrics.trunk_registered.labels(trunk=name).set(0)
-        registration.start(now)
+        registration.start()
         return _Trunk(name, settings, registration)
 
     def _what_counts(self, name: str, settings: TrunkSettings) -> object:
@@ -216,7 +216,7 @@ class Registrations:
         self._leaving = [trunk for trunk in self._leaving if trunk.registration.is_busy]
         gone = self._waiting.keys() - {trunk.name for trunk in self._leaving}
         for name in gone:
-            self._trunks[name] = self._begin(name, self._waiting.pop(name), self.clock())
+            self._trunks[name] = self._begin(name, self._waiting.pop(name))
         return bool(gone)
 
     def _advance(self, trunk: _Trunk) -> bool:

@@ -52,7 +52,7 @@ class RegistrationBench:
 
     def start(self) -> SendRegister:
         """Begin; returns the first REGISTER."""
-        self.registration.start(self.now)
+        self.registration.start()
         self.drive()
         return self.last
 

@@ -7,9 +7,9 @@ from typing import Any
 from gateway.observability.logs import Logger
 
 WINDOW_S = 60.0
+"""For how long the refusals behind the first of a source and rule are only counted."""
 _MAX_SOURCES = 1024
-
-
+"""Pairs of source and rule that are remembered; beyond, the oldest is forgotten."""
 _MAX_LINES = 20
 """Lines in a minute for all sources of one rule together: sources can be forged."""
 

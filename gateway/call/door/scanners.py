@@ -38,6 +38,7 @@ _FARMED_NUMBERS = re.compile(r"[+0-9#*]{0,12}?(?:972(?:59|58|5|1)[0-9]{7}|441904
 """Numbers of premium rate that scanners dial behind every prefix they can think of, to see whether one gets out."""
 
 _TARGETS = frozenset({"nm", "sipvicious", "sipsak"})
+"""Users that only scanners ask for: ``sip:nm`` is what nmap's probe calls."""
 
 
 def names_scanner(request: Request) -> bool:

@@ -25,7 +25,7 @@ OnFinal = Callable[[int, str, Response | None, float], None]
 """Told once: status, reason, the response itself unless none came (408, 503), and when."""
 
 _WITH_CONTACT = frozenset(("INVITE", "UPDATE", "REFER", "NOTIFY"))
-"""Requests that may move the remote target (RFC 3261 §12.2.1.1, 3311 §5.1, 3515 §2.2, 6665 §3.1)."""
+"""Requests that may move the remote target (RFC 3261 §12.2.1.1, 3311 §5.1, 3515 §2.2, 6665 §3.2)."""
 
 _WITH_ABILITIES = frozenset(("INVITE", "UPDATE", "REFER", "OPTIONS"))
 

@@ -1,4 +1,4 @@
-"""Dialogs that are over but for a subscription: RFC 5057 §4.1 keeps them until the last NOTIFY."""
+"""Dialogs that are over but for a subscription: RFC 5057 §4 keeps them until the last NOTIFY."""
 
 from __future__ import annotations
 

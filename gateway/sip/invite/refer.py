@@ -150,7 +150,7 @@ class Transfers(CallPart):
             self._referral.handle_timer()
 
     def close(self) -> None:
-        """The call is over, its subscription may not be: a NOTIFY that still comes is answered (RFC 5057 §4.1)."""
+        """The call is over, its subscription may not be: a NOTIFY that still comes is answered (RFC 5057 §4)."""
         call = self._call
         if self._referral is not None and call.dialog is not None:
             call.context.lingering.add(call.dialog.id, self._referral.expires_at)

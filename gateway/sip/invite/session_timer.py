@@ -26,7 +26,7 @@ Refresher = Literal["uac", "uas"]
 Header = tuple[str, str]
 
 SMALLEST_MIN_SE_S = 90
-"""RFC 4028 §4: no Min-SE is lower, and an absent one means this."""
+"""RFC 4028 §5: no Min-SE is lower, and an absent one means this."""
 
 LONGEST_INTERVAL_S = 86_400
 """What a peer asks for beyond a day is as good as no timer; we ask for no more than this after a 422."""

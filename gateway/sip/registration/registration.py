@@ -39,8 +39,11 @@ MIN_FLOW_S = 30.0
 """A flow that fails sooner after the registration counts as a failed try, or we would register in a circle."""
 
 _MAX_MIN_EXPIRES_S = 86_400
+"""A registrar that wants to hear of us less often than once a day is not followed: calls would miss us too long."""
 _HOPELESS = frozenset((403, 404, 410, 604))
+"""Answers to who we are: asked again soon, they would be the same."""
 _TRY_NEXT_HOP = frozenset((408, 500, 502, 503, 504))
+"""Answers of one server, where another may do better (RFC 3263 §4.3 says so of 503 and of silence)."""
 
 
 class Registration:
@@ -86,7 +89,7 @@ class Registration:
 
     # Commands
 
-    def start(self, now: float) -> None:
+    def start(self) -> None:
         """Register, or refresh, now: at the beginning, on demand, and when addresses may have changed."""
         if not self.is_busy and not self._is_leaving:
             self._begin()
@@ -177,7 +180,7 @@ class Registration:
         self._flow = self._hops.pop(0)
         self._sends = 0
         self._set(flow=self._flow, contact=self._contact(self._flow))
-        self._send(now)
+        self._send()
 
     def _contact(self, flow: Flow) -> str:
         contact = self._contact_on(flow)
@@ -185,7 +188,7 @@ class Registration:
             return contact
         return f"{contact};+sip.instance={quote_string(self._instance)};reg-id=1"
 
-    def _send(self, now: float, credentials: tuple[tuple[str, str], ...] | None = None) -> None:
+    def _send(self, credentials: tuple[tuple[str, str], ...] | None = None) -> None:
         assert self._flow is not None, "a hop is chosen before anything is sent"
         config = self.config
         if credentials is None and self._digest is not None:
@@ -220,7 +223,7 @@ class Registration:
         if self._digest is not None and self._sends < MAX_SENDS:
             credentials = self._digest.answer(response, "REGISTER", self.config.registrar)
         if credentials is not None:
-            self._send(now, credentials)
+            self._send(credentials)
             return
         if self._digest is not None:
             self._digest.forget()
@@ -233,7 +236,7 @@ class Registration:
         elif response.status < 300:
             self._receive_success(response, now)
         elif (response.status == 423 and self._lengthen(response)) or (response.status == 439 and self._simplify()):
-            self._send(now)
+            self._send()
         else:
             self._receive_refusal(response, now)
 
@@ -326,7 +329,7 @@ class Registration:
         if is_registered and self._status.state is not RegistrationState.UNREGISTERING:
             self._set(state=RegistrationState.UNREGISTERING)
             self._sends = 0
-            self._send(now)
+            self._send()
             return
         if self._status.registered_until is not None:
             self._lose("removed")

@@ -12,6 +12,7 @@ from gateway.sip.uri import SipUri
 
 MAX_SERVICE_ROUTES = 10
 MAX_ROUTE_CHARS = 2048
+"""Of all elements together: they go into every request through that trunk, and one of 1300 octets leaves UDP."""
 
 _MAX_EXPIRES_S = 7 * 86_400
 """A registrar that grants more than a week is asked again after one."""

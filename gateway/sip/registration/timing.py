@@ -15,7 +15,9 @@ MAX_RETRY_AFTER_S = 3600.0
 """Longest Retry-After that is honoured: nobody keeps us away for a year."""
 
 _AHEAD_S = 600.0
+"""How long before its end a long registration is refreshed."""
 _SHORTEST_WAIT_S = 5.0
+"""However short the interval: a registrar that grants seconds is not asked without end."""
 
 
 def refresh_after_s(expires_s: float, ids: IdSource) -> float:

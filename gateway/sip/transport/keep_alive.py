@@ -15,6 +15,7 @@ STREAM_INTERVAL_S = (95.0, 120.0)
 DATAGRAM_INTERVAL_S = (24.0, 29.0)
 """RFC 5626 §4.4.2: what NATs grant to UDP."""
 PONG_S = 10.0
+"""RFC 5626 §4.4.1: a flow whose pong has not come within ten seconds has failed."""
 
 
 class KeepAlive:

@@ -42,7 +42,9 @@ LIFETIME_S = 2.0
 """How long one name may take. Whoever dialled is waiting."""
 
 LONGEST_TTL_S = 3600.0
+"""What DNS grants beyond is asked anew after this: a carrier that moves is found within the hour."""
 SHORTEST_TTL_S = 1.0
+"""A TTL of 0 would have every call ask."""
 LONGEST_NEGATIVE_TTL_S = 60.0
 """RFC 2308 §5 allows hours; a name that was just put right should work soon."""
 DEFAULT_NEGATIVE_TTL_S = 10.0
@@ -112,10 +114,6 @@ class Resolver:
     def penalise(self, transport: str, remote: SocketAddress, for_s: float | None = None) -> None:
         """This hop has just failed: others come before it for a while."""
         self.penalties.add(transport, remote, self.clock(), for_s)
-
-    def lift(self, transport: str, remote: SocketAddress) -> None:
-        """This hop has answered."""
-        self.penalties.lift(transport, remote)
 
     def use(self, nameservers: Sequence[SocketAddress] | None, lifetime_s: float) -> None:
         """Other name servers from now on; what the former ones said is forgotten."""

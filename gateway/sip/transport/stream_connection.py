@@ -6,6 +6,7 @@ import asyncio
 import socket
 import sys
 import time
+from dataclasses import replace
 from typing import Protocol, cast
 
 from gateway.sip.flow import Flow, SocketAddress, Transport
@@ -92,8 +93,9 @@ class StreamConnection(asyncio.Protocol):
     @property
     def flow(self) -> Flow:
         """The flow of what comes in here."""
-        server_name, profile = ("", "") if self.opened_for is None else _identity_of(self.opened_for)
-        return Flow(self.transport_name, self.local, self.remote, self.number, server_name, profile)
+        flow = Flow(self.transport_name, self.local, self.remote, self.number)
+        ours = self.opened_for
+        return flow if ours is None else replace(flow, server_name=ours.server_name, profile=ours.profile)
 
     @property
     def is_usable(self) -> bool:
@@ -296,10 +298,6 @@ class StreamConnection(asyncio.Protocol):
         if self.waiting_since is not None and now - self.waiting_since > self._limits.first_message_timeout_s:
             return True
         return not is_in_use and now - self.heard_at > self._limits.idle_timeout_s
-
-
-def _identity_of(flow: Flow) -> tuple[str, str]:
-    return flow.server_name, flow.profile
 
 
 def _watch_peer(sock: socket.socket, limits: TransportLimits) -> None:

@@ -112,7 +112,7 @@ def test_a_trunk_that_must_prove_its_password() -> None:
         ("from=1", None, "names nobody who is called"),
         ("'x", None, "close the quotes"),
         ("1 trunk=carier", None, "did you mean carrier?"),
-        ("1 account=1", None, "account=1 is not one of the accounts; write one of: (there is none)"),
+        ("1 account=1", None, "account=1: the file has no accounts; add one, or leave account= out"),
         ("1 trunk=carrier account=1", None, "of a trunk or of an account"),
         ("1", None, "whose call is it?"),
         ("1", "gw.example.net", "is no IP address"),

@@ -55,6 +55,7 @@ def test_calls_are_one_row_each() -> None:
         "sip": {"status": 486, "reason": "Busy"},
     }
     live = call | {"created_at": "2026-11-20T10:00:00Z", "end_reason": None, "sip": None}
-    table = table_of([ended, live])
-    assert table.row_count == 2
-    assert [cell.plain for cell in table.columns[8].cells] == ["busy (486 Busy)", ""]  # type: ignore[union-attr]
+    hung_up = ended | {"end_reason": "api", "sip": {"status": 180, "reason": "Ringing"}}
+    table = table_of([ended, live, hung_up])
+    assert table.row_count == 3
+    assert [cell.plain for cell in table.columns[8].cells] == ["busy (486 Busy)", "", "api"]  # type: ignore[union-attr]

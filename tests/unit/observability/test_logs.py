@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import ast
 import io
 import json
 import logging
+from pathlib import Path
 
 from gateway.base.redact import Secret
-from gateway.observability.logs import configure_logs, get_logger
+from gateway.observability.logs import NAMES_A_SECRET, configure_logs, get_logger
 
 
 def written(level: str = "info") -> tuple[io.StringIO, None]:
@@ -71,3 +73,23 @@ def test_escape_sequences_of_a_peer_do_not_reach_the_operators_terminal() -> Non
     get_logger().warning("refused", caller="a\x1b[2J\x1b]0;pwn\x07")
     assert "\x1b[2J" not in stream.getvalue()
     assert "x1b[2J" in stream.getvalue()
+
+
+def test_no_field_that_operators_read_has_a_name_that_is_masked() -> None:
+    calls = (
+        (path, node)
+        for path in Path("gateway").rglob("*.py")
+        if "emulator" not in path.parts  # its keys are keys
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    )
+    names = {"debug", "info", "warning", "error", "exception"}
+    logged = [(path, node) for path, node in calls if isinstance(node.func, ast.Attribute) and node.func.attr in names]
+    masked = [
+        f"{path}:{node.lineno} {field.arg}"
+        for path, node in logged
+        for field in node.keywords
+        if field.arg is not None and NAMES_A_SECRET.search(field.arg)
+    ]
+    assert len(logged) > 10
+    assert masked == [], "these lines would tell an operator ***"

@@ -128,7 +128,7 @@ def test_an_empty_file_is_an_empty_mapping() -> None:
         ("a:\n  b: 1\n  c:2\n", 3, "this is not <key>: <value>"),
         ("a: 1\n---\nb: 2\n", 1, "a second document begins after this one"),
         ("a: 1\nb: \x00\n", 2, "there is an unprintable character here"),
-        ("[" * 3000, 1, "is nested too deeply"),
+        ("[" * 600, 1, "is nested too deeply"),
     ],
 )
 def test_what_is_not_yaml_is_one_fault_with_its_line(text: str, line: int, words: str) -> None:

@@ -201,7 +201,7 @@ def test_the_address_in_use_is_kept_while_dns_names_it_and_left_when_not() -> No
 
 def test_no_address_is_a_failure_with_its_reason() -> None:
     bench = RegistrationBench(hops=[])
-    bench.registration.start(bench.now)
+    bench.registration.start()
     bench.drive()
     (failed,) = bench.take_told()
     assert isinstance(failed, RegistrationFailed)
@@ -256,11 +256,11 @@ def test_service_route_and_flow_timer_are_kept_while_registered() -> None:
 def test_an_outbound_proxy_is_resolved_and_routed_over() -> None:
     config = replace(CONFIG, route=("<sip:edge.example;lr>",), next_hop="sip:edge.example;lr")
     registration = RegistrationBench(config).registration
-    registration.start(0.0)
+    registration.start()
     assert registration.next_action() == Resolve("sip:edge.example;lr")
     assert RegistrationBench(config).start().route == ("<sip:edge.example;lr>",)
     registration = RegistrationBench().registration
-    registration.start(0.0)
+    registration.start()
     assert registration.next_action() == Resolve("sip:carrier.example")
 
 
@@ -344,7 +344,7 @@ def test_stopping_what_is_not_registered_sends_nothing() -> None:
     bench.registration.stop(bench.now)
     bench.drive()
     assert bench.sent == []
-    bench.registration.start(bench.now)
+    bench.registration.start()
     bench.drive()
     assert bench.sent == [], "and it does not begin again"
 
@@ -373,11 +373,11 @@ def test_stopping_while_a_first_register_is_refused_is_the_end() -> None:
 def test_registering_on_demand_does_not_double_what_is_under_way() -> None:
     bench = RegistrationBench()
     bench.start()
-    bench.registration.start(bench.now)
+    bench.registration.start()
     bench.drive()
     assert len(bench.sent) == 1
     bench.grant()
-    bench.registration.start(bench.now)
+    bench.registration.start()
     bench.drive()
     assert len(bench.sent) == 2
 
@@ -396,13 +396,13 @@ def test_never_two_registers_at_once_always_a_next_try_and_refreshed_before_it_e
     bench = RegistrationBench(hops=[HOP, SECOND_HOP] if has_second_hop else [HOP], seed=seed)
     hops = list(bench.hops)
     registration = bench.registration
-    registration.start(bench.now)
+    registration.start()
     bench.drive()
     for step in steps:
         if step == "wait":
             bench.advance(400)
         elif step == "start":
-            registration.start(bench.now)
+            registration.start()
             bench.drive()
         elif step in ("no dns", "dns"):
             bench.hops = [] if step == "no dns" else hops
