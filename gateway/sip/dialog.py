@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -14,6 +13,7 @@ from gateway.sip.grammar import SipParseError, excerpt
 from gateway.sip.identity import Identity
 from gateway.sip.message import Request, Response, make_request
 from gateway.sip.routing import next_hop, request_path, without_method
+from gateway.sip.source import reach
 from gateway.sip.uri import SipUri
 
 DialogId = tuple[str, str, str]
@@ -186,7 +186,7 @@ class Dialog:
         flow = self.flow
         if hop is None or hop[0] != flow.transport or flow.is_websocket or not flow.is_reliable:
             return False
-        if hop[1] == flow.remote or _reach(hop[1][0]) < _reach(flow.remote[0]):
+        if hop[1] == flow.remote or reach(hop[1][0]) < reach(flow.remote[0]):
             return False
         self.flow = replace(flow, remote=hop[1], connection=0, fallback=None)
         return True
@@ -241,16 +241,6 @@ def _without_nul(message: Request | Response, name: str) -> str:
         return raw
     address = Address.parse(raw)
     return f"<{address.uri}>;tag={address.tag}" if address.tag else f"<{address.uri}>"
-
-
-def _reach(host: str) -> int:
-    """From how far an address can be reached: 0 from its own machine, 1 from its link, 2 privately, 3 from anywhere."""
-    address = ipaddress.ip_address(host)
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    if address.is_loopback or address.is_unspecified or address.is_multicast:
-        return 0
-    return 1 if address.is_link_local else 2 if address.is_private else 3
 
 
 def _contact_or(response: Response, otherwise: str) -> str:

@@ -17,6 +17,12 @@ from gateway.sip.uri import SipUri
 MAX_HOPS = 10
 """Hops of one name that are worth trying; a caller has hung up long before the eleventh."""
 
+MAX_SERVICES = 10
+"""SRV names that the NAPTR records of one name may have asked: each is a question of its own, at the same time."""
+
+MAX_SERVERS = 20
+"""SRV records whose addresses are asked for; the rest of a longer list is nobody's honest one."""
+
 PENALTY_S = 30.0
 """How long a hop that failed is asked last, unless its 503 says how long."""
 
@@ -170,7 +176,7 @@ def choose_services(records: Iterable[Naptr], query: Query) -> tuple[tuple[Trans
         service = _SERVICES.get(record.service.upper())
         if record.flags.upper() == "S" and service is not None and service[0] in usable and record.replacement:
             found.append((service[0], record.replacement))
-    return tuple(found)
+    return tuple(dict.fromkeys(found))[:MAX_SERVICES]
 
 
 def order_srv(records: Iterable[Srv], chance: RandomSource) -> list[Srv]:

@@ -9,7 +9,8 @@ from typing import Protocol
 from gateway.base.errors import LocalProtocolError
 from gateway.settings.schema import TrunkSettings
 from gateway.sip.flow import Flow, SocketAddress, Transport
-from gateway.sip.resolution import Hop, ResolutionError
+from gateway.sip.resolution import Hop, ResolutionError, is_address
+from gateway.sip.source import reach
 from gateway.sip.uri import SipUri
 
 FindHops = Callable[[str, TrunkSettings, SipUri], Awaitable[Sequence[Flow]]]
@@ -55,6 +56,9 @@ class Hops:
                 flow = self.flow_to(hop.remote, hop.transport, server_name=name if is_secure else "", profile=trunk)
             except LocalProtocolError as error:
                 faults.append(str(error))
+                continue
+            if _is_rebound(uri, hop, flow):
+                faults.append(f"{hop.address} is this machine or its link: write the address where that is meant")
             else:
                 flows.append(flow)
         if not flows:
@@ -64,3 +68,19 @@ class Hops:
     def penalise(self, flow: Flow, for_s: float | None = None) -> None:
         """This hop has just failed; ``for_s``: what its Retry-After asked for."""
         self.resolver.penalise(flow.transport, flow.remote, for_s)
+
+
+def _is_rebound(uri: SipUri, hop: Hop, flow: Flow) -> bool:
+    """Whether whoever answers for a public name sends us to ourselves: to what trusts this machine, or its link.
+
+    Names of one label are of the house, and a gateway that listens there alone is being tried.
+    """
+    host = (uri.params.get("maddr") or uri.host).rstrip(".").lower()
+    if is_address(host) or "." not in host or host.endswith(".localhost"):
+        return False
+    is_near = reach(hop.address) < _PRIVATE
+    return is_near and (flow.local[0] in _ANY or reach(flow.local[0]) >= _PRIVATE)
+
+
+_PRIVATE = 2
+_ANY = ("0.0.0.0", "::")

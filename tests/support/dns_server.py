@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections import Counter
+from collections.abc import Callable
 from types import TracebackType
 
 import dns.flags
@@ -29,6 +30,10 @@ class DnsServer:
         self.truncates = False
         self.rcode = dns.rcode.NOERROR
         self.delay_s = 0.0
+        self.forgeries: list[Callable[[dns.message.Message], dns.message.Message]] = []
+        """Made of each answer and sent before it, over UDP."""
+        self.octet_s = 0.0
+        """Over TCP, how long each octet of an answer takes."""
         self.address = ("127.0.0.1", 0)
 
     async def __aenter__(self) -> DnsServer:
@@ -58,12 +63,19 @@ class DnsServer:
             answer = self.answer(await reader.readexactly(length), "tcp")
             if answer is not None:
                 wire = answer.to_wire()
-                writer.write(struct.pack("!H", len(wire)) + wire)
-                await writer.drain()
-        except asyncio.IncompleteReadError:
+                await self._write(writer, struct.pack("!H", len(wire)) + wire)
+        except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
+
+    async def _write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        step = 1 if self.octet_s else len(data)
+        for start in range(0, len(data), step):
+            writer.write(data[start : start + step])
+            await writer.drain()
+            if self.octet_s:
+                await asyncio.sleep(self.octet_s)
 
     def answer(self, wire: bytes, over: str) -> dns.message.Message | None:
         """None: say nothing."""
@@ -114,5 +126,8 @@ class _Udp(asyncio.DatagramProtocol):
         answer = self._server.answer(data, "udp")
         if answer is None:
             return
+        for forge in self._server.forgeries:
+            forged = forge(dns.message.from_wire(answer.to_wire()))
+            self._transport.sendto(forged.to_wire(), addr)  # type: ignore[attr-defined]
         loop = asyncio.get_running_loop()
         loop.call_later(self._server.delay_s, self._transport.sendto, answer.to_wire(), addr)  # type: ignore[attr-defined]

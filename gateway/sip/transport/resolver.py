@@ -6,14 +6,13 @@ import asyncio
 import random
 import socket
 import time
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import dns.asyncresolver
 import dns.exception
 import dns.name
-import dns.nameserver
 import dns.rdatatype
 import dns.resolver
 from dns.rdtypes.IN.A import A
@@ -24,6 +23,7 @@ from dns.rdtypes.IN.SRV import SRV
 from gateway.sip.flow import SocketAddress, Transport
 from gateway.sip.resolution import (
     MAX_HOPS,
+    MAX_SERVERS,
     Hop,
     Naptr,
     Penalties,
@@ -36,6 +36,7 @@ from gateway.sip.resolution import (
     order_srv,
     query_of,
 )
+from gateway.sip.transport.name_server import NameServer
 from gateway.sip.uri import SipUri
 
 LIFETIME_S = 2.0
@@ -52,6 +53,9 @@ DEFAULT_NEGATIVE_TTL_S = 10.0
 
 MAX_NAMES = 2_000
 """Answers that are remembered."""
+
+MAX_RECORDS = 64
+"""Records of an answer that are looked at: anybody's name server may send hundreds."""
 
 
 class _Silent(Exception):
@@ -133,7 +137,7 @@ class Resolver:
             return await self._addresses(query.transport, query.host, query.port, name)
         hops: list[Hop] = []
         faults: list[str] = []
-        for transport, record in found:
+        for transport, record in found[:MAX_SERVERS]:
             try:
                 hops += await self._addresses(transport, record.target, record.port, name)
             except ResolutionError as error:
@@ -158,7 +162,7 @@ class Resolver:
         refused = [record for _, record in found if record.target in (".", "")]
         if found and len(refused) == len(found):
             raise ResolutionError(f"{query.host} says that it offers no SIP service")
-        return [(transport, record) for transport, record in found if record.target not in (".", "")]
+        return [(transport, record) for transport, record in found if record.target not in (".", "") and record.port]
 
     async def _naptr_services(self, query: Query) -> tuple[tuple[Transport, str], ...]:
         try:
@@ -253,7 +257,7 @@ class Resolver:
         if found.rrset is None:
             return self._remember(key, _Answer((), self.clock() + _negative_ttl_s(found.response)))
         ttl_s = min(max(float(found.rrset.ttl), SHORTEST_TTL_S), LONGEST_TTL_S)
-        return self._remember(key, _Answer(tuple(found.rrset), self.clock() + ttl_s))
+        return self._remember(key, _Answer(_first_records(found.rrset), self.clock() + ttl_s))
 
     def _remember(self, key: tuple[str, str], answer: _Answer) -> _Answer:
         self._cache.pop(key, None)
@@ -266,9 +270,11 @@ class Resolver:
         if self._dns is None:
             if self.nameservers is None:
                 self._dns = dns.asyncresolver.Resolver()
+                where = [(host, self._dns.port) for host in self._dns.nameservers if isinstance(host, str)]
             else:
                 self._dns = dns.asyncresolver.Resolver(configure=False)
-                self._dns.nameservers = [dns.nameserver.Do53Nameserver(host, port) for host, port in self.nameservers]
+                where = list(self.nameservers)
+            self._dns.nameservers = [NameServer(host, port) for host, port in where]
             # A server that is down must leave time for the next one.
             self._dns.timeout = self.lifetime_s / 4
         return self._dns
@@ -284,6 +290,17 @@ def _take_outcome(task: asyncio.Task[Any]) -> None:
     """An answer nobody waits for any more is no fault."""
     if not task.cancelled():
         task.exception()
+
+
+def _first_records(records: Iterable[Any]) -> tuple[Any, ...]:
+    """As many as are looked at, those that count most."""
+    return tuple(sorted(records, key=_rank)[:MAX_RECORDS])
+
+
+def _rank(record: Any) -> tuple[int, int]:
+    if isinstance(record, SRV):
+        return (record.priority, 0)
+    return (record.order, record.preference) if isinstance(record, NAPTR) else (0, 0)
 
 
 def _response_of(error: dns.resolver.NXDOMAIN) -> Any:
