@@ -197,13 +197,13 @@ class Call(CallCore):
             # Also after we had taken the call back: whoever was called has answered, so the caller is not ours.
             self.end(EndReason.TRANSFERRED, now)
         elif outcome is TransferOutcome.FAILED:
-            self._take_call_back(transfer, now)
+            self._take_call_back(now)
 
     def refer_refused(self, status: int, reason: str, now: float) -> None:
         """The far end does not transfer."""
         if self._transfer is not None and not self.is_ended:
             self._tell_transfer("refused", now, sip_status=status, sip_reason=reason)
-            self._take_call_back(self._transfer, now)
+            self._take_call_back(now)
 
     def referred(
         self, refer_id: str, target: str, now: float, *, status: int = 603, rule: str = REFER_NOT_FOLLOWED
@@ -225,10 +225,9 @@ class Call(CallCore):
             EventName.TRANSFER_PROGRESS, now, state=state, by="gateway", kind=kind, to=target, **details
         )
 
-    def _take_call_back(self, transfer: Transfer, now: float) -> None:
+    def _take_call_back(self, now: float) -> None:
         if self.state is not CallState.TRANSFERRING:
             return
-        transfer.is_over = True
         self.state = move(self.state, CallState.TALKING)
         self._resumed_at = now
         self._conversation.transfer_failed(now)

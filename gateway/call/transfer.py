@@ -26,8 +26,6 @@ class Transfer:
     """``blind`` or ``attended``."""
     was_accepted: bool = False
     """The far end took the REFER: from here on a BYE of its own means that it has gone where it was sent."""
-    is_over: bool = False
-    """The agent has the call back. A success that is told after all still ends the call."""
     _seen: set[int] = field(default_factory=set)
 
     def progress(self, status: int, *, is_final: bool) -> TransferOutcome:

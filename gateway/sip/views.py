@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gateway.sip.address import Address
-from gateway.sip.grammar import MAX_UINT32, SipParseError, excerpt, is_token, parse_number
+from gateway.sip.grammar import MAX_UINT32, WHITESPACE, SipParseError, excerpt, is_token, parse_number
 from gateway.sip.headers import Headers
 from gateway.sip.via import Via
 
@@ -92,6 +92,15 @@ class MessageViews:
     def content_type(self) -> str | None:
         """Media type of the body in lower case without parameters (``application/sdp``); None when absent."""
         return self.headers.view("content_type", _read_content_type)
+
+    def seconds(self, name: str) -> int | None:
+        """A header that is a number of seconds, such as Retry-After, without the comment and parameters behind it
+        (RFC 3261 §20.33). None, and never an error, when it is absent or senseless."""
+        text = (self.headers.get(name) or "").partition(";")[0].partition("(")[0]
+        try:
+            return parse_number(text.strip(WHITESPACE), MAX_UINT32, name)
+        except SipParseError:
+            return None
 
 
 def _required(headers: Headers, name: str) -> str:

@@ -33,9 +33,9 @@ class ProtectionSettings(Section):
     their trunk instead, and are never banned."""
 
     invites_per_second: Number = Field(20, ge=0.1, le=100_000)
-    """New calls of one source; more get 503."""
+    """New calls of one source in a second; more get 503."""
     requests_per_second: Number = Field(100, ge=1, le=100_000)
-    """Requests of one source, new calls included; more get silence."""
+    """Requests of one source in a second, new calls included; more get silence."""
     unconfirmed_invites: WholeNumber | None = Field(None, ge=1, le=30_000)
     """Calls of one source, a trunk's too, that ring or are answered without an ACK yet; more get 503. A forged source
     never confirms, and must not hold all sessions of the provider. Without it: half of inworld.max_sessions."""
@@ -46,4 +46,5 @@ class ProtectionSettings(Section):
         BeforeValidator(accept_number_403),
         WithJsonSchema({"enum": ["silence", "403", "off", 403]}),
     ] = "silence"
-    """What a request gets that a scanner for open gateways has written. off: scanners are not looked for."""
+    """What programs get that search the Internet for gateways to call through, known by their name or the number they
+    dial: no answer, or 403. off: they are strangers like any other."""

@@ -91,11 +91,12 @@ class TrunkSettings(Section):
     registers: bool = Field(False, alias="register")
     """true: the gateway registers at the first target, so that calls find it."""
     register_expires_s: WholeNumber = Field(3600, ge=60, le=86_400)
-    """How long a registration is asked for; it is refreshed earlier."""
+    """How long a registration shall last, which the trunk may shorten; it is refreshed before its end."""
     max_calls: WholeNumber | None = Field(None, ge=1, le=30_000)
     """Calls at the same time on this trunk; the next one gets 486. Without it only node.max_calls counts."""
     calls_per_second: Number | None = Field(None, ge=0.1, le=10_000)
-    """New calls from this trunk; more get 503 with Retry-After. Without it: no limit."""
+    """New calls in a second, both ways; more from the trunk get 503 with Retry-After, more orders 429. Without it: no
+    limit."""
     from_user: SipUser | None = None
     """User in the From of calls that are placed without one. Without it: username."""
     from_domain: HostName | None = None
@@ -119,7 +120,8 @@ class TrunkSettings(Section):
     privacy: bool = False
     """true: From is anonymous and the trunk is asked to keep the number to itself (Privacy: id)."""
     reliable_provisionals: Literal["off", "supported", "required"] = "supported"
-    """Provisional answers that are acknowledged (100rel, RFC 3262)."""
+    """Whether ringing and early media are acknowledged (PRACK, RFC 3262). supported: where the other side can.
+    required: calls we place insist on it. off: only with a caller that insists."""
     early_media: bool = False
     """true: callers hear the agent before the call is answered (183)."""
     transfer: Literal["refer", "off"] = "refer"

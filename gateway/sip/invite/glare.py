@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gateway.sip.grammar import SipParseError, parse_number
 from gateway.sip.message import Response
 
 if TYPE_CHECKING:
@@ -30,8 +29,5 @@ def glare_wait_s(call: Call) -> float:
 
 def retry_after_s(response: Response) -> float | None:
     """The wait that a 500 asks for; None without one, or with one too long to be meant for this."""
-    text = (response.headers.get("Retry-After") or "").partition(";")[0].partition("(")[0]
-    try:
-        return float(parse_number(text.strip(" \t"), _LONGEST_WAIT_S, "Retry-After"))
-    except SipParseError:
-        return None
+    seconds = response.seconds("Retry-After")
+    return float(seconds) if seconds is not None and seconds <= _LONGEST_WAIT_S else None

@@ -57,7 +57,7 @@ class SessionTerms:
 
     def raised_by(self, response: Response) -> SessionTerms | None:
         """The terms with which a request that got 422 is tried again (RFC 4028 §7.3), None when there are none."""
-        minimum_s = _seconds(response, "Min-SE")
+        minimum_s = response.seconds("Min-SE")
         if not self.is_used or minimum_s is None or not self.minimum_s < minimum_s <= LONGEST_INTERVAL_S:
             return None
         return replace(self, interval_s=max(self.interval_s, minimum_s), minimum_s=minimum_s)
@@ -129,7 +129,7 @@ class SessionTimer(CallPart):
         can_refresh = supports(request, "timer")
         if not self._terms.is_used or (asked is None and not self.interval_s and not can_refresh):
             return ()
-        minimum_s = max(_seconds(request, "Min-SE") or 0, SMALLEST_MIN_SE_S)
+        minimum_s = max(request.seconds("Min-SE") or 0, SMALLEST_MIN_SE_S)
         wanted_s = max(self.interval_s or self._terms.interval_s, minimum_s)
         interval_s = min(asked[0], wanted_s) if asked else wanted_s
         refresher = self._refresher(asked, can_refresh)
@@ -204,11 +204,3 @@ def read_session_expires(message: Request | Response) -> tuple[int, Refresher | 
     if interval_s == 0:
         return None
     return interval_s, refresher if refresher in ("uac", "uas") else None  # type: ignore[return-value]
-
-
-def _seconds(message: Request | Response, name: str) -> int | None:
-    text = message.headers.get(name)
-    try:
-        return None if text is None else parse_number(text.partition(";")[0].strip(" \t"), MAX_UINT32, name)
-    except SipParseError:
-        return None

@@ -22,7 +22,7 @@ from gateway.sip.events import (
     HopFault,
 )
 from gateway.sip.flow import Flow
-from gateway.sip.grammar import SipParseError, parse_number
+from gateway.sip.grammar import SipParseError
 from gateway.sip.identity import names_sips
 from gateway.sip.invite.attempt import InviteAttempt
 from gateway.sip.invite.context import CallContext
@@ -40,6 +40,7 @@ MAX_CHALLENGES = 6
 """401 and 407 that one call answers: a few proxies and their stale nonces. The digest client stops at most before."""
 
 _LONGEST_RETRY_AFTER_S = 3600
+"""A hop that asks to be spared longer is asked last for an hour, and then as any other."""
 _FIRST_CSEQ_BITS = 16
 _MOST_INTERVALS = 4
 """Session intervals tried one after another: the peer's own, and those of some proxies on the way."""
@@ -389,9 +390,5 @@ class InviteUac:
 
 
 def _retry_after_s(response: Response) -> int | None:
-    """Retry-After without its comment and parameters (RFC 3261 §20.33); None when it is absent or senseless."""
-    text = (response.headers.get("Retry-After") or "").partition("(")[0].partition(";")[0].strip()
-    try:
-        return min(parse_number(text, 2**32 - 1, "Retry-After"), _LONGEST_RETRY_AFTER_S) if text else None
-    except SipParseError:
-        return None
+    seconds = response.seconds("Retry-After")
+    return None if seconds is None else min(seconds, _LONGEST_RETRY_AFTER_S)

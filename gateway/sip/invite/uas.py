@@ -10,7 +10,6 @@ from gateway.base.errors import LocalProtocolError
 from gateway.sip.capabilities import CONTENT_TYPE, offer_of, option_tags
 from gateway.sip.dialog import Dialog
 from gateway.sip.flow import Flow
-from gateway.sip.grammar import MAX_UINT32, SipParseError, parse_number
 from gateway.sip.identity import demands_sips
 from gateway.sip.invite.context import CallContext
 from gateway.sip.invite.part import CallPart
@@ -61,7 +60,7 @@ class InviteUas(CallPart):
         self._held: tuple[bytes, tuple[tuple[str, str], ...]] | None = None
         self._interval_s = context.timers.t1
         self._last: Response | None = None
-        expires_s = _expires_s(server.request)
+        expires_s = server.request.seconds("Expires")  # RFC 3261 §13.3.1; a senseless one sets no limit
         self.has_own_limit = expires_s is not None and expires_s < context.ring_limit_s
         """The caller itself said how long its INVITE is good for."""
         limit_s = expires_s if self.has_own_limit and expires_s is not None else context.ring_limit_s
@@ -241,12 +240,3 @@ class InviteUas(CallPart):
             self.request, status, reason, to_tag=self.dialog.local_tag, headers=fields, body=body
         )
         self._server.send_response(self._last, now)
-
-
-def _expires_s(invite: Request) -> int | None:
-    """Expires of an INVITE (RFC 3261 §13.3.1); a senseless one sets no limit."""
-    text = invite.headers.get("Expires")
-    try:
-        return None if text is None else parse_number(text, MAX_UINT32, "Expires")
-    except SipParseError:
-        return None

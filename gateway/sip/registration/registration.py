@@ -17,7 +17,7 @@ from gateway.sip.digest import DigestClient
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import quote_string
 from gateway.sip.message import Response
-from gateway.sip.registration.reply import read_grant, read_seconds, seen_as
+from gateway.sip.registration.reply import read_grant, seen_as
 from gateway.sip.registration.timing import HOPELESS_S, MAX_RETRY_AFTER_S, back_off_s, refresh_after_s
 from gateway.sip.registration.values import (
     Action,
@@ -242,7 +242,7 @@ class Registration:
 
     def _lengthen(self, response: Response) -> bool:
         """423: ask for what the registrar wants at least (RFC 3261 §10.2.8)."""
-        least_s = read_seconds(response, "Min-Expires")
+        least_s = response.seconds("Min-Expires")
         if least_s is None or not self._asked_s < least_s <= _MAX_MIN_EXPIRES_S or self._sends >= MAX_SENDS:
             return False
         self._asked_s = least_s
@@ -287,7 +287,7 @@ class Registration:
                 self._digest.forget()
             self._fail(status, reason, "refused", now, wait_s=HOPELESS_S)
             return
-        wait_s = min(read_seconds(response, "Retry-After") or 0.0, MAX_RETRY_AFTER_S)
+        wait_s = min(response.seconds("Retry-After") or 0.0, MAX_RETRY_AFTER_S)
         if status in _TRY_NEXT_HOP:
             self._give_up_hop(status, reason, "unavailable", now, wait_s)
         else:

@@ -32,17 +32,8 @@ def read_grant(response: Response, contact: str, asked_s: int) -> Grant:
     return Grant(
         min(_granted_s(response, contact, asked_s), _MAX_EXPIRES_S),
         _service_route(response),
-        read_seconds(response, "Flow-Timer"),
+        response.seconds("Flow-Timer"),
     )
-
-
-def read_seconds(response: Response, name: str) -> int | None:
-    """A header that is a number of seconds, comments and parameters behind it ignored (RFC 3261 §20.33)."""
-    value = (response.headers.get(name) or "").split(";")[0].split("(")[0].strip()
-    try:
-        return parse_number(value, MAX_UINT32, name)
-    except SipParseError:
-        return None
 
 
 def seen_as(response: Response) -> SocketAddress | None:
@@ -57,7 +48,7 @@ def seen_as(response: Response) -> SocketAddress | None:
 
 def _granted_s(response: Response, contact: str, asked_s: int) -> int:
     """Expires of our own Contact. Border controllers write another one for us: a single one is ours then."""
-    otherwise = read_seconds(response, "Expires")
+    otherwise = response.seconds("Expires")
     fallback = asked_s if otherwise is None else otherwise
     try:
         listed = list(response.contacts)

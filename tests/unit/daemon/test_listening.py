@@ -49,7 +49,7 @@ def test_the_versions_that_are_listened_on() -> None:
     assert ip_versions(listening("udp://[::1]:5060")) == [6]
 
 
-def test_name_servers() -> None:
+def test_without_name_servers_of_our_own_the_systems_are_asked() -> None:
     assert name_servers(listening("udp://127.0.0.1:5060")) == (None, 2.0)
     asked = listening("udp://127.0.0.1:5060", dns={"servers": ["192.0.2.53", "192.0.2.54:5353"], "timeout_s": 1})
     assert name_servers(asked) == ([("192.0.2.53", 53), ("192.0.2.54", 5353)], 1.0)

@@ -117,7 +117,7 @@ def test_addresses_of_the_versions_that_we_listen_on() -> None:
     assert order_addresses(found, ()) == []
 
 
-def test_is_address() -> None:
+def test_only_ip_literals_are_addresses() -> None:
     assert is_address("2001:db8::1")
     assert not is_address("example.net")
 

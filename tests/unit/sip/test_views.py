@@ -107,3 +107,12 @@ def test_cseq(text: str, cseq: CSeq) -> None:
 def test_what_is_no_cseq(text: str) -> None:
     with pytest.raises(SipParseError):
         CSeq.parse(text)
+
+
+def test_seconds_are_read_without_comment_and_parameters_and_senseless_ones_are_none() -> None:
+    fields = [("Retry-After", "18000;duration=3600"), ("Min-Expires", " 60 (at least)"), ("Flow-Timer", "x")]
+    message = request(*fields)
+    assert message.seconds("Retry-After") == 18000
+    assert message.seconds("Min-Expires") == 60
+    assert message.seconds("Flow-Timer") is None
+    assert message.seconds("Expires") is None

@@ -34,7 +34,7 @@ def trunk(*patterns: str) -> TrunkSettings:
         ("sip:*@*", "sip:bob@anything.example", True),
     ],
 )
-def test_patterns(pattern: str, destination: str, is_allowed: bool) -> None:
+def test_a_pattern_allows_what_it_names_and_nothing_beside_it(pattern: str, destination: str, is_allowed: bool) -> None:
     assert allows(trunk(pattern), parse_destination(destination)) is is_allowed
 
 

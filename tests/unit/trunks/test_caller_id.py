@@ -8,7 +8,7 @@ from gateway.trunks.caller_id import MAX_HEADERS, CallerId, check_own_headers
 from gateway.trunks.destination import OutboundRefused
 
 
-def test_a_plain_caller() -> None:
+def test_a_caller_who_hides_nothing_is_named_in_from_alone() -> None:
     caller = CallerId("+15550100", "gw.example", "Front Desk")
     assert caller.from_ == '"Front Desk" <sip:+15550100@gw.example>'
     assert caller.headers == ()

@@ -74,7 +74,7 @@ def test_an_expired_certificate_is_told_for_a_trunk_too(authority: Authority) ->
     assert "expired" in found
 
 
-def test_reload(authority: Authority, tmp_path: Path) -> None:
+def test_what_a_reload_cannot_use_leaves_the_certificate_in_use(authority: Authority, tmp_path: Path) -> None:
     pair = authority.issue("DNS:gw.example")
     mine = Pair(tmp_path / "c.pem", tmp_path / "k.pem")
     shutil.copy(pair.certificate, mine.certificate)

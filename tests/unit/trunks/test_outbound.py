@@ -171,7 +171,7 @@ def test_port_and_parameters_of_the_target_stay_and_its_transport_does_not() -> 
     assert made.hops[0].remote == ("198.51.100.7", 5080)
 
 
-def test_who_calls() -> None:
+def test_from_names_the_calls_own_user_before_the_trunks() -> None:
     named = {**CARRIER, "from_user": "+15559999", "from_domain": "pbx.example"}
     assert invite(outbound(trunks={"carrier": named})).from_ == "<sip:+15559999@pbx.example>"
     caller = invite(outbound(trunks={"carrier": named}), from_user="+1 555 7777", display_name="Ann")

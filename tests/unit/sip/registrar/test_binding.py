@@ -17,7 +17,7 @@ def wanted(text: str, *, is_outbound: bool = True) -> WantedContact:
 @pytest.mark.parametrize(
     ("q", "value"), [("0", 0.0), ("0.25", 0.25), ("1.000", 1.0), ("1.5", 1.0), ("-1", 1.0), ("0.1234", 1.0), ("x", 1.0)]
 )
-def test_preference(q: str, value: float) -> None:
+def test_a_q_that_is_none_counts_as_1(q: str, value: float) -> None:
     assert wanted(f"<sip:a@b>;q={q}").q == value
 
 
@@ -41,7 +41,7 @@ def test_what_cannot_be_called_is_no_contact() -> None:
             wanted(text)
 
 
-def test_same_contact() -> None:
+def test_a_contact_is_the_same_by_device_and_flow_or_else_by_uri() -> None:
     plain = Binding("1", "sip:a@b", UDP, 10.0)
     flow = Binding("1", "sip:a@b", UDP, 10.0, instance="i", reg_id=1)
     assert plain.is_of(wanted("<sip:a@B>"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.sip.message import Response
-from gateway.sip.registration.reply import read_grant, read_seconds, seen_as
+from gateway.sip.registration.reply import read_grant, seen_as
 from tests.support.sip_peer import request, respond
 
 OURS = "<sip:trunk@192.0.2.1:5060>"
@@ -34,7 +34,7 @@ def ok(*headers: tuple[str, str]) -> Response:
         ([("Contact", f"{OURS};expires=4294967295")], 604_800),
     ],
 )
-def test_granted(headers: list[tuple[str, str]], granted: int) -> None:
+def test_the_grant_is_that_of_our_own_contact(headers: list[tuple[str, str]], granted: int) -> None:
     assert read_grant(ok(*headers), OURS, 3600).expires_s == granted
 
 
@@ -53,16 +53,8 @@ def test_our_flow_among_those_of_our_device() -> None:
         (f"<sip:{'a' * 3000};lr>", ()),
     ],
 )
-def test_service_route(value: str, route: tuple[str, ...]) -> None:
+def test_a_service_route_that_is_no_route_is_left_out(value: str, route: tuple[str, ...]) -> None:
     assert read_grant(ok(("Service-Route", value)), OURS, 60).service_route == route
-
-
-def test_seconds() -> None:
-    response = ok(("Retry-After", "18000;duration=3600"), ("Min-Expires", " 60 (at least)"), ("Flow-Timer", "x"))
-    assert read_seconds(response, "Retry-After") == 18000
-    assert read_seconds(response, "Min-Expires") == 60
-    assert read_seconds(response, "Flow-Timer") is None
-    assert read_seconds(response, "Expires") is None
 
 
 def test_where_we_are_seen() -> None:

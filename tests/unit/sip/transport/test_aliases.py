@@ -64,7 +64,7 @@ def test_who_is_believed(connection: Connection, data: bytes, key: tuple[str, tu
         (Connection(), b"SIP/2.0 200 OK\r\nVia: SIP/2.0/TLS sbc.example;alias\r\n\r\n"),
     ],
 )
-def test_who_is_not(connection: Connection, data: bytes) -> None:
+def test_an_alias_that_nothing_proves_is_not_believed(connection: Connection, data: bytes) -> None:
     aliases = Aliases()
     aliases.learn(data, connection)
     assert len(aliases) == 0

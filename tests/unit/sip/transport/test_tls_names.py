@@ -44,5 +44,7 @@ def test_sip_domains_stand_first_and_the_common_name_counts_only_alone() -> None
         (("DNS", "*.0.2.1"), "192.0.2.1", False),
     ],
 )
-def test_coverage(alternative: tuple[str, str], name: str, expected: bool) -> None:
+def test_a_certificate_covers_its_names_and_one_label_of_a_wildcard(
+    alternative: tuple[str, str], name: str, expected: bool
+) -> None:
     assert covers(certificate(alternative), name) is expected

@@ -71,7 +71,7 @@ def test_bytes_that_come_one_by_one(authority: Authority, pair: Pair) -> None:
     assert server.is_open
 
 
-def test_what_is_no_tls(authority: Authority, pair: Pair) -> None:
+def test_a_peer_that_speaks_no_tls_is_a_fault_with_its_rule(authority: Authority, pair: Pair) -> None:
     server, _ = sessions(contexts(authority, pair))
     with pytest.raises(TlsFault) as caught:
         server.receive(b"OPTIONS sip:a@b SIP/2.0\r\n\r\n")

@@ -67,7 +67,7 @@ async def test_a_wildcard_socket_answers_from_the_address_it_was_asked_at() -> N
     listening.close()
 
 
-async def test_ipv6() -> None:
+async def test_datagrams_go_both_ways_over_ipv6() -> None:
     try:
         listening = Listening("udp://[::]:0")
     except OSError:
