@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.call.journal import EventName
 from gateway.call.profile import agent_faults
 from gateway.call.states import TRANSITIONS
 from gateway.emulator.scenario_file import load_scenario
+from gateway.observability.node_events import NodeEventName
 from gateway.settings.load import parse_settings
 from tests.support.certificates import Authority
 
@@ -111,6 +113,14 @@ def test_decisions_are_numbered_without_gaps_and_say_their_number() -> None:
 def test_every_decision_is_in_the_index_once() -> None:
     index = (ROOT / "docs" / "decisions" / "README.md").read_text()
     assert sorted(re.findall(r"\]\((\d{4}-[^)]+)\)", index)) == [path.name for path in DECISIONS]
+
+
+def test_every_event_and_metric_is_on_the_page_that_operators_read() -> None:
+    page = (ROOT / "docs" / "observing.md").read_text()
+    code = "\n".join(path.read_text() for path in (ROOT / "gateway").rglob("*.py"))
+    names = {event.value for event in (*EventName, *NodeEventName)} | set(re.findall(r'"(gateway_[a-z_]+)"', code))
+    assert len(names) > 40
+    assert sorted(name for name in names if f"`{name}" not in page) == []
 
 
 def test_every_page_of_docs_is_in_the_readme_or_in_the_index_of_docs() -> None:
