@@ -28,7 +28,7 @@ test: setup           ## install the peers where possible, then run every test
 	tests/peers.sh
 	$(BIN)/pytest -n 2 --dist worksteal tests/unit tests/house tests/sim tests/differential
 	$(BIN)/pytest -n 4 --dist worksteal -m 'not alone' tests/edge tests/carrier tests/interop
-	$(BIN)/pytest -m alone tests/interop
+	$(BIN)/pytest -m alone tests/edge tests/interop
 
 lint: setup
 	$(BIN)/ruff check .

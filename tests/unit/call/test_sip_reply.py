@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import time
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.call.sip_reply import SipReply
+from tests.support.cpu_cost import yardsticks
 
 
 def test_status_phrase_and_the_networks_own_cause_are_kept() -> None:
@@ -36,7 +35,5 @@ def test_no_text_of_a_peer_raises_or_carries_control_characters(text: str) -> No
 
 
 def test_a_hostile_reason_header_costs_next_to_nothing() -> None:
-    began = time.perf_counter()
     for evil in ('"' * 60_000, "Q.850" + ";" * 60_000, "Q.850;" + " " * 60_000, 'Q.850;text="' + "\\" * 60_000):
-        SipReply.read(480, "x", [("Reason", evil)])
-    assert time.perf_counter() - began < 0.5
+        assert yardsticks(lambda evil=evil: SipReply.read(480, "x", [("Reason", evil)]), 10) <= 10  # type: ignore[misc]

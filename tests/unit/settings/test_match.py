@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import time
 
 import pytest
 from hypothesis import given
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.settings.match import CallFacts, NetworkTable, choose_route, matches_pattern, trunk_table
 from gateway.settings.schema import RouteSettings, TrunkSettings
+from tests.support.cpu_cost import yardsticks
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,8 @@ def test_patterns_mean_what_the_same_regular_expression_means(pattern: str, text
 
 
 def test_a_pattern_full_of_stars_costs_little() -> None:
-    began = time.process_time()
     assert not matches_pattern("a*" * 500 + "b", "a" * 5_000)
-    assert time.process_time() - began < 0.1
+    assert yardsticks(lambda: matches_pattern("a*" * 500 + "b", "a" * 5_000), 10) <= 10
 
 
 def table(*entries: tuple[str, str]) -> NetworkTable[str]:
