@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 
 from gateway import __version__
 from gateway.base.ids import IdSource
@@ -249,10 +249,10 @@ class Gateway:
         elif not (self.registrations.handle_sip_event(event) or self.pings.handle_sip_event(event)):
             self.directory.handle_sip_event(event)
 
-    def _keep_flows(self, registrations: Collection[Flow]) -> None:
+    def _keep_flows(self, registrations: Mapping[Flow, int | None]) -> None:
         """Calls come over what we registered by and go over what phones registered by: both are kept open."""
         self.sip.user_agent.watch(registrations)
-        self.sip.keep_alive({*registrations, *self.accounts.registrar.flows})
+        self.sip.keep_alive({**dict.fromkeys(self.accounts.registrar.flows), **registrations})
 
     async def _provider(self) -> ProviderEndpoint:
         inworld = self.settings.inworld

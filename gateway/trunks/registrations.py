@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from gateway.base.clock import earliest
@@ -57,11 +57,12 @@ class _Trunk:
 @dataclass(slots=True)
 class Callbacks:
     """What the rest of the node wants to know. ``vouch`` and ``withdraw`` are the door's: calls of a registrar that we
-    have registered at come from its addresses. ``share`` gets the flows that calls shall reach us over, all of them."""
+    have registered at come from its addresses. ``share`` gets the flows that calls shall reach us over, all of them,
+    each with the seconds within which the registrar wants it pinged (Flow-Timer, RFC 5626 §5.4)."""
 
     vouch: Callable[[str, str, Iterable[str]], None] = lambda holder, trunk, hosts: None
     withdraw: Callable[[str], None] = lambda holder: None
-    share: Callable[[Collection[Flow]], None] = lambda flows: None
+    share: Callable[[Mapping[Flow, int | None]], None] = lambda flows: None
 
 
 @dataclass(slots=True)
@@ -78,8 +79,8 @@ class Registrations:
     node: str = "gateway"
     callbacks: Callbacks = field(default_factory=Callbacks)
     clock: Callable[[], float] = time.monotonic
-    flows: frozenset[Flow] = frozenset()
-    """The flows that we are registered over."""
+    flows: Mapping[Flow, int | None] = field(default_factory=dict)
+    """The flows that we are registered over, with the Flow-Timer of each where the registrar gave one."""
     _trunks: dict[str, _Trunk] = field(default_factory=dict)
     _leaving: list[_Trunk] = field(default_factory=list)
     _waiting: dict[str, TrunkSettings] = field(default_factory=dict)
@@ -298,11 +299,11 @@ class Registrations:
 
     def _share_flows(self) -> None:
         """The flows that calls shall reach us over are watched and kept open."""
-        flows = frozenset(
-            status.flow
+        flows = {
+            status.flow: status.flow_timer_s
             for status in (trunk.registration.status for trunk in self._trunks.values())
             if status.flow is not None and status.registered_until is not None
-        )
+        }
         if flows != self.flows:
             self.flows = flows
             self.callbacks.share(flows)

@@ -36,7 +36,7 @@ def the_flow(phone: Telephone) -> Flow:
 
 def keep(phone: Telephone, flow: Flow) -> None:
     phone.endpoint.user_agent.watch([flow])
-    phone.endpoint.keep_alive([flow])
+    phone.endpoint.keep_alive({flow: None})
 
 
 async def test_two_endpoints_keep_a_connection_open() -> None:
@@ -107,7 +107,7 @@ async def test_what_is_kept_is_not_idle() -> None:
         writer.write(options("TCP"))
         await reader.readuntil(b"\r\n\r\n")
         flow = the_flow(ours)
-        ours.endpoint.keep_alive([flow])
+        ours.endpoint.keep_alive({flow: None})
         connection = ours.endpoint._streams._by_number[flow.connection]
         connection.heard_at -= 1000
         ours.endpoint._streams.sweep(connection.heard_at + 1000, set(ours.endpoint._keep_alive.flows))

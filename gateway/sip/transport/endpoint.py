@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from gateway.base.clock import earliest
 from gateway.base.errors import CapacityError, LocalProtocolError
@@ -187,8 +187,10 @@ class Endpoint(EndpointCommands):
         asyncio.get_running_loop().call_soon(self.drive)
         return request_id
 
-    def keep_alive(self, flows: Collection[Flow]) -> None:
+    def keep_alive(self, flows: Mapping[Flow, float | None]) -> None:
         """Keep these flows open by pings, and no others (RFC 5626 §4.4); the user agent is told of those that fail.
+
+        Each with the seconds within which its far end wants a ping (Flow-Timer), None where it has not said.
 
         Their connections are not idle, whatever is said on them. A flow that has failed is not pinged again until it
         is named in another call of this. A pong is only missed from a peer that has sent one before on the connection,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 
 from gateway.base.clock import Deadlines
 from gateway.sip.flow import Flow
@@ -14,6 +14,8 @@ STREAM_INTERVAL_S = (95.0, 120.0)
 """RFC 5626 §4.4.1: between 80 and 100 % of the 120 s that NATs grant a connection at least."""
 DATAGRAM_INTERVAL_S = (24.0, 29.0)
 """RFC 5626 §4.4.2: what NATs grant to UDP."""
+SHORTEST_INTERVAL_S = 5.0
+"""Whatever a registrar asks for by Flow-Timer: it has us send no more than this."""
 PONG_S = 10.0
 """RFC 5626 §4.4.1: a flow whose pong has not come within ten seconds has failed."""
 
@@ -31,15 +33,20 @@ class KeepAlive:
     ) -> None:
         """``send`` is for datagrams. ``spread`` picks a number between two, so that flows are not pinged in step."""
         self.flows: frozenset[Flow] = frozenset()
+        self._within_s: Mapping[Flow, float | None] = {}
         self._connection_of = connection_of
         self._send = send
         self._on_failed = on_failed
         self._spread = spread
         self._deadlines: Deadlines[tuple[Flow, str]] = Deadlines()
 
-    def keep(self, flows: Collection[Flow], now: float) -> None:
-        """These flows from now on and no others. One that was kept already keeps its rhythm, if it has not failed."""
+    def keep(self, flows: Mapping[Flow, float | None], now: float) -> None:
+        """These flows from now on and no others. One that was kept already keeps its rhythm, if it has not failed.
+
+        Each with the seconds within which its far end wants to hear of us (Flow-Timer), None where it has not said.
+        """
         kept = frozenset(flows)
+        self._within_s = dict(flows)
         for flow in self.flows - kept:
             self._forget(flow)
         self.flows = kept
@@ -82,6 +89,10 @@ class KeepAlive:
 
     def _arm(self, flow: Flow, now: float, already_s: float = 0.0) -> None:
         interval = STREAM_INTERVAL_S if flow.is_reliable else DATAGRAM_INTERVAL_S
+        within_s = self._within_s.get(flow)
+        if within_s is not None and within_s < interval[1]:
+            longest_s = max(within_s, SHORTEST_INTERVAL_S)
+            interval = (0.8 * longest_s, longest_s)  # RFC 5626 §4.4.1: 80 to 100 % of it
         self._deadlines.set((flow, "ping"), now + self._spread(*interval) - already_s)
 
     def _forget(self, flow: Flow) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import pytest
 
@@ -41,7 +41,7 @@ class Node:
         self.hops: list[Flow] | Exception = [HOP]
         self.metrics = Metrics()
         self.vouched: dict[str, tuple[str, list[str]]] = {}
-        self.shared: list[set[Flow]] = []
+        self.shared: list[dict[Flow, int | None]] = []
         self.is_full = False
         self.registrations = Registrations(
             self.send_request,
@@ -57,8 +57,8 @@ class Node:
     def vouch(self, holder: str, trunk: str, hosts: Iterable[str]) -> None:
         self.vouched[holder] = (trunk, list(hosts))
 
-    def share(self, flows: Iterable[Flow]) -> None:
-        self.shared.append(set(flows))
+    def share(self, flows: Mapping[Flow, int | None]) -> None:
+        self.shared.append(dict(flows))
 
     async def find_hops(self, name: str, settings: TrunkSettings, uri: SipUri) -> list[Flow]:
         if isinstance(self.hops, Exception):
@@ -125,7 +125,7 @@ async def test_a_trunk_registers_and_is_shown(node: Node) -> None:
     assert node.registrations.registered == 1
     assert node.metrics.registry.get_sample_value("gateway_trunk_registered", {"trunk": "carrier"}) == 1
     assert node.vouched == {"registration of carrier": ("carrier", ["203.0.113.1"])}
-    assert node.shared == [{HOP}]
+    assert node.shared == [{HOP: None}]
 
 
 async def test_nothing_secret_is_shown_or_told(node: Node) -> None:
@@ -204,7 +204,7 @@ async def test_a_lost_connection_is_told_and_registered_over_anew(node: Node) ->
     await node.settle()
     assert node.names() == ["trunk.registered", "trunk.unregistered"]
     assert node.vouched == {}
-    assert node.shared == [{TCP_HOP}, set()]
+    assert node.shared == [{TCP_HOP: None}, {}]
     assert len(node.sent) == 2
 
 
@@ -274,3 +274,14 @@ async def test_the_service_route_is_there_for_calls(node: Node) -> None:
     await node.settle()
     node.respond(200, headers=[("Service-Route", "<sip:edge;lr>")])
     assert node.registrations.service_route("carrier") == ("<sip:edge;lr>",)
+
+
+async def test_the_flow_timer_of_the_registrar_is_shared_with_its_flow(node: Node) -> None:
+    node.registrations.apply({"carrier": trunk()})
+    await node.settle()
+    node.respond(200, headers=[("Expires", "600"), ("Require", "outbound"), ("Flow-Timer", "60")])
+    assert node.shared == [{HOP: 60}]
+    assert node.registrations.register_now("carrier")
+    await node.settle()
+    node.respond(200, headers=[("Expires", "600"), ("Flow-Timer", "30")])
+    assert node.shared == [{HOP: 60}, {HOP: 30}]
