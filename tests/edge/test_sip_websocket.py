@@ -183,6 +183,35 @@ def test_a_slow_upgrade_is_given_up_and_bounded(run: Callable[..., None]) -> Non
     run(main())
 
 
+MASKED_EMPTY_FRAGMENT = b"\x00\x80\0\0\0\0"
+HALF_OPEN = {
+    "nothing": [],
+    "half a head": [b"\x81"],
+    "a frame that never ends": [b"\x81\xfe\x20\x00\0\0\0\0", *[b"x"] * 200],
+    "a text of empty fragments": [b"\x01\x80\0\0\0\0", *[MASKED_EMPTY_FRAGMENT] * 200],
+    "pings alone": [b"\x89\x80\0\0\0\0"] * 200,
+    "line ends alone": [b"\x81\x84\0\0\0\0\r\n\r\n"] * 200,
+}
+
+
+@pytest.mark.parametrize("drip", HALF_OPEN.values(), ids=HALF_OPEN)
+def test_an_upgrade_that_no_message_follows_is_not_kept(run: Callable[..., None], drip: list[bytes]) -> None:
+    async def main() -> None:
+        async with gateway(limits=TransportLimits(first_message_timeout_s=0.4)) as callee, browser(callee) as link:
+            assert callee.endpoint.connections == 1
+            began = time.monotonic()
+            for octets in drip:
+                if not callee.endpoint.connections:
+                    break
+                link.transport.write(octets)
+                await asyncio.sleep(0.02)
+            await until(lambda: callee.endpoint.connections == 0, 5)
+            assert time.monotonic() - began < 4, "dripping wins no time"
+            link.transport.abort()
+
+    run(main())
+
+
 def test_a_giant_message_ends_the_connection(run: Callable[..., None]) -> None:
     async def main() -> None:
         async with gateway() as callee, browser(callee) as link:
