@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 from gateway.base.clock import earliest
@@ -11,11 +11,10 @@ from gateway.call.call import Call
 from gateway.call.core import CallParts
 from gateway.call.identity import CallIdentity, CallLimits
 from gateway.call.journal import EventName
+from gateway.call.legs import HeaderList
 from gateway.call.sip_reply import SipReply
 from gateway.call.states import CallState, move
 from gateway.call.termination import EndReason, refusal_reason, sip_cause
-
-HeaderPairs = Iterable[tuple[str, str]]
 
 
 class OutboundCall(Call):
@@ -124,7 +123,7 @@ class OutboundCall(Call):
             self.state = move(self.state, CallState.TALKING)
             self._follow_hold(now)
 
-    def refused(self, status: int, reason: str, headers: HeaderPairs, now: float) -> None:
+    def refused(self, status: int, reason: str, headers: HeaderList, now: float) -> None:
         """The INVITE got a final no."""
         reply = SipReply.read(status, reason, headers)
         self.end(refusal_reason(status, reply.q850), now, is_gone=True, reply=reply)

@@ -6,15 +6,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gateway.sip.dialog import Dialog
+from gateway.sip.invite.in_dialog import MAX_CHALLENGES
 from gateway.sip.message import Request, Response
 from gateway.sip.transaction.table import RequestFailure
 
 if TYPE_CHECKING:
     from gateway.sip.invite.call import Call
     from gateway.sip.invite.context import CallContext
-
-MAX_CHALLENGES = 3
-"""401 and 407 that a BYE answers. A peer that asked and got nothing would think the call goes on, and bill it."""
 
 
 class ByeOwner:
@@ -38,7 +36,7 @@ class ByeOwner:
 
 
 class _Bye(ByeOwner):
-    """A BYE in a dialog whose peer may ask who we are."""
+    """A BYE in a dialog whose peer may ask who we are: unanswered, it would think the call goes on, and bill it."""
 
     def __init__(
         self, context: CallContext, dialog: Dialog, headers: Iterable[tuple[str, str]], call: Call | None
