@@ -23,6 +23,13 @@ def test_rows_that_differ_in_transport_alone_are_one_and_a_failure_keeps_its_own
     ]
 
 
+def test_the_order_is_that_of_the_files_whatever_ran_first() -> None:
+    late, early = ("tests/b.py", 1), ("tests/a.py", 9)
+    rows = [Row("SIPp", "TCP", "hold", "passed", early), Row("SIPp", "UDP", "BYE", "passed", late)]
+    rows.append(Row("SIPp", "UDP", "hold", "passed", early))
+    assert [(row.what, row.transport) for row in merged(rows)] == [("hold", "UDP, TCP"), ("BYE", "UDP")]
+
+
 def test_the_columns_are_aligned() -> None:
     heading, first, *_ = as_columns(merged(ROWS), VERSIONS)
     assert heading.index("transport") == first.index("UDP, TCP")

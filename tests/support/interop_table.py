@@ -21,6 +21,7 @@ END = "<!-- end of the interop table -->"
 HEADINGS = ("peer", "version", "transport", "what was done", "result")
 TESTS = Path(__file__).parents[1]
 _PROPERTY = "interop_row"
+_TRANSPORTS = ("UDP", "TCP", "TLS")
 _ROWS = pytest.StashKey[list["Row"]]()
 
 
@@ -32,6 +33,8 @@ class Row:
     transport: str
     what: str
     result: str
+    place: tuple[str, int] = ("", 0)
+    """File and line of the test: tests may run in any order, the table is in theirs."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,7 +69,8 @@ class _Collector:
         texts = next((value for name, value in report.user_properties if name == _PROPERTY), None)
         if texts is not None and (report.when == "call" or not report.passed):
             peer, transport, what = texts
-            self._rows.append(Row(peer, transport, what, _result(report)))
+            file, line, _ = report.location
+            self._rows.append(Row(peer, transport, what, _result(report), (file, line or 0)))
 
 
 def _result(report: pytest.TestReport) -> str:
@@ -81,15 +85,20 @@ def _result(report: pytest.TestReport) -> str:
 
 
 def merged(rows: Iterable[Row]) -> list[Row]:
-    """Rows of the same peer, action and result as one, with their transports; by peer, in running order."""
+    """Rows of the same peer, action and result as one, with their transports; by peer, in the order of the files."""
     transports: dict[tuple[str, str, str], list[str]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: (row.place, _by_transport(row.transport))):
         found = transports.setdefault((row.peer, row.what, row.result), [])
         if row.transport not in found:
             found.append(row.transport)
     joined = [Row(peer, ", ".join(found), what, result) for (peer, what, result), found in transports.items()]
     peers = list(dict.fromkeys(row.peer for row in joined))
     return sorted(joined, key=lambda row: peers.index(row.peer))
+
+
+def _by_transport(text: str) -> list[int]:
+    """UDP before TCP before TLS, as everybody reads them."""
+    return [_TRANSPORTS.index(word) if word in _TRANSPORTS else len(_TRANSPORTS) for word in text.upper().split()]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
