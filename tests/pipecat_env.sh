@@ -6,26 +6,7 @@
 #   tests/pipecat_env.sh            # uses python3, or what PYTHON names (3.11 or newer)
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source tests/own_env.sh
 
 requirements=(pipecat-ai==1.14.0 websockets==17.4)
-environment=.venv-pipecat
-stamp=$environment/.complete
-wanted="${requirements[*]}"
-
-exec 9<tests/pipecat_env.sh
-flock 9
-
-if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
-  echo "$environment is there: $wanted"
-  exit 0
-fi
-
-echo "making $environment with $wanted (about 500 MB, once)"
-rm -rf "$environment"
-"${PYTHON:-python3}" -m venv "$environment"
-if ! "$environment/bin/pip" install --quiet --disable-pip-version-check "${requirements[@]}"; then
-  echo "$environment could not be filled: no package index, or it lacks a package" >&2
-  exit 69
-fi
-echo "$wanted" >"$stamp"
-echo "made $environment"
+make_environment .venv-pipecat "about 500 MB, once" "${requirements[@]}"
