@@ -59,7 +59,7 @@ def _call_the_gateway(
     rss_before_kb = gateway.rss_kb()
     address = rig.loopback_address()
     with start_meter(plan, address) as meter:
-        with start_sipp(plan, site, address, ports_of(meter)) as exchange:
+        with start_sipp(plan, site, address, ports_of(meter), hold_s=plan.hold_s) as exchange:
             _wait_until_answered(plan, exchange)
             time.sleep(SETTLE_S)
             window = Watched(gateway, meter, provider.process, rss_before_kb).watch(row, plan.seconds)
@@ -71,16 +71,16 @@ def _call_the_gateway(
     return window
 
 
-def start_sipp(plan: LoadPlan, site: rig.Site, meter_address: str, meter_ports: list[int]) -> ChildProcess:
-    """SIPp, calling with the meter's ports in its SDP."""
-    sipp.write_ports(plan.directory / "ports.csv", meter_address, meter_ports)
+def start_sipp(plan: LoadPlan, site: rig.Site, listener: str, ports: list[int], *, hold_s: float) -> ChildProcess:
+    """SIPp, calling with these ports of ``listener`` in its SDP, each call for ``hold_s``."""
+    sipp.write_ports(plan.directory / "ports.csv", listener, ports)
     command = sipp.sipp_command(
         sipp.require_sipp(),
         target=site.sip,
         local_address=rig.loopback_address(),
         calls=plan.calls,
         calls_per_second=plan.calls_per_second,
-        hold_s=plan.hold_s,
+        hold_s=hold_s,
         ports_file=plan.directory / "ports.csv",
     )
     return ChildProcess("sipp", command, plan.directory)

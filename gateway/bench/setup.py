@@ -20,7 +20,7 @@ from gateway.base.errors import GatewayError
 from gateway.bench import report, sipp
 from gateway.bench.measurement import Quantiles
 from gateway.bench.pacing import quantiles
-from gateway.bench.runs import AGENT
+from gateway.bench.runs import AGENT, start_sipp
 from gateway.bench.sipp import SetUp
 from gateway.bench.stage import LoadPlan, Provider, start_provider
 from gateway.measure import rig
@@ -95,7 +95,7 @@ def _call(plan: LoadPlan, site: rig.Site, gateway: ChildProcess, provider: Provi
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink:
         address = rig.loopback_address()
         sink.bind((address, 0))
-        with _start_sipp(plan, site, (address, sink.getsockname()[1])) as exchange:
+        with start_sipp(plan, site, address, [sink.getsockname()[1]], hold_s=HOLD_S) as exchange:
             status = exchange.wait(plan.calls / plan.calls_per_second + HOLD_S + 60)
     used_us = [process.cpu_us() - before for process, before in zip(watched, before_us, strict=True)]
     others_us = machine_busy_us() - busy_before_us - sum(used_us)
@@ -115,20 +115,6 @@ def _call(plan: LoadPlan, site: rig.Site, gateway: ChildProcess, provider: Provi
         bystanders_cpu_pct=round(max(others_us, 0) / plan.seconds / 10_000, 1),
         notes=_notes(status, plan.directory),
     )
-
-
-def _start_sipp(plan: LoadPlan, site: rig.Site, sink: tuple[str, int]) -> ChildProcess:
-    sipp.write_ports(plan.directory / "ports.csv", sink[0], [sink[1]])
-    command = sipp.sipp_command(
-        sipp.require_sipp(),
-        target=site.sip,
-        local_address=rig.loopback_address(),
-        calls=plan.calls,
-        calls_per_second=plan.calls_per_second,
-        hold_s=HOLD_S,
-        ports_file=plan.directory / "ports.csv",
-    )
-    return ChildProcess("sipp", command, plan.directory)
 
 
 def failed(calls: int, set_ups: Sequence[SetUp], status: int) -> int:
