@@ -9,23 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.base.errors import LocalProtocolError
 from gateway.sip.events import (
     CallAnswered,
     CallEnded,
     CallOffered,
-    CallReferred,
     CallReoffered,
     CallRinging,
     EndCause,
-    Event,
     InfoReceived,
     ReferProgress,
     ReofferAnswered,
 )
 from gateway.sip.message import Request, parse_message
 from tests.support.sip_peer import ANSWER, OFFER
-from tests.support.virtual_network import Agent, VirtualNetwork
+from tests.support.virtual_network import Agent, VirtualNetwork, talkative
 
 BAD: dict[str, Any] = {"loss": 0.15, "duplication": 0.1, "latency_s": (0.005, 0.4)}
 GOOD: dict[str, Any] = {"latency_s": (0.02, 0.02)}
@@ -63,35 +60,10 @@ class Wire:
         return sum(sent == method for _, _, sent in self.methods)
 
 
-def busy(agent: Agent, event: Event) -> None:
-    """Rings with early media, answers, takes offers, follows transfers in words."""
-    ua, net = agent.ua, agent.network
-    if isinstance(event, CallOffered):
-        call = event.call
-        net.at(0.1, lambda: attempt(agent, lambda: ua.ring(call, agent.now, 183, body=ANSWER)))
-        net.at(1.0, lambda: attempt(agent, lambda: ua.answer(call, ANSWER, agent.now)))
-    elif isinstance(event, CallReoffered):
-        ua.answer_offer(event.call, ANSWER, agent.now)
-    elif isinstance(event, CallReferred):
-        call, refer_id = event.call, event.refer_id
-        ua.accept_refer(call, refer_id, agent.now)
-        net.at(1.0, lambda: attempt(agent, lambda: ua.notify_refer(call, refer_id, 200, None, agent.now)))
-
-
-def attempt(agent: Agent, command: Any) -> None:
-    """A command that may come too late: the call can be gone by now."""
-    try:
-        command()
-    except LocalProtocolError:
-        return
-    finally:
-        agent.network.collect(agent)
-
-
 def pair(seed: int, **network: Any) -> tuple[VirtualNetwork, Agent, Agent, Wire]:
     net = VirtualNetwork(seed, **network)
     wire = Wire(net)
-    return net, net.add("192.0.2.1", busy), net.add("192.0.2.2", busy), wire
+    return net, net.add("192.0.2.1", talkative), net.add("192.0.2.2", talkative), wire
 
 
 def assert_converged(*agents: Agent) -> None:
@@ -141,8 +113,8 @@ def test_a_network_that_dies_ends_the_call_on_both_sides_without_anybody_hanging
 
 def test_422_between_two_of_ours() -> None:
     net = VirtualNetwork(1, **GOOD)
-    caller = net.add("192.0.2.1", busy, session_expires_s=300)
-    callee = net.add("192.0.2.2", busy, session_expires_s=1200, min_se_s=900)
+    caller = net.add("192.0.2.1", talkative, session_expires_s=300)
+    callee = net.add("192.0.2.2", talkative, session_expires_s=1200, min_se_s=900)
     wire = Wire(net)
     caller.call(callee, OFFER)
     net.run(40 * 60)
@@ -154,7 +126,7 @@ def test_422_between_two_of_ours() -> None:
 @pytest.mark.parametrize("reliable", ["off", "supported", "required"])
 def test_early_media_with_and_without_prack(reliable: str) -> None:
     net = VirtualNetwork(1, **GOOD)
-    caller, callee = net.add("192.0.2.1", busy, reliable=reliable), net.add("192.0.2.2", busy)
+    caller, callee = net.add("192.0.2.1", talkative, reliable=reliable), net.add("192.0.2.2", talkative)
     wire = Wire(net)
     call = caller.call(callee, OFFER)
     net.run(20)
@@ -188,7 +160,7 @@ def test_a_transfer_is_told_to_its_end_on_a_bad_network() -> None:
         net, caller, callee, _ = pair(seed, **BAD)
         call = caller.call(callee, OFFER)
         net.run(30)
-        attempt(caller, lambda: caller.ua.refer(call, "sip:carol@example.net", caller.now))  # noqa: B023
+        caller.attempt(lambda: caller.ua.refer(call, "sip:carol@example.net", caller.now))  # noqa: B023
         net.run(60)
         finals = [event.status for event in caller.events(ReferProgress) if event.is_final]
         assert len(finals) <= 1
@@ -272,7 +244,7 @@ def act(net: VirtualNetwork, agent: Agent, other: Agent, command: str, choice: i
         "wait": lambda: net.run(5),
         "wait_long": lambda: net.run(200 * choice),
     }
-    attempt(agent, commands[command])
+    agent.attempt(commands[command])
 
 
 def test_info_arrives_once_though_it_is_doubled() -> None:
@@ -280,6 +252,6 @@ def test_info_arrives_once_though_it_is_doubled() -> None:
     call = caller.call(callee, OFFER)
     net.run(30)
     for _ in range(10):
-        attempt(caller, lambda: caller.ua.info(call, "application/dtmf", b"5", caller.now))
+        caller.attempt(lambda: caller.ua.info(call, "application/dtmf", b"5", caller.now))
         net.run(40)
     assert len(callee.events(InfoReceived)) == 10

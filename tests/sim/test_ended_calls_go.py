@@ -8,42 +8,16 @@ from typing import Any
 
 import pytest
 
-from gateway.base.errors import LocalProtocolError
-from gateway.sip.events import CallConfirmed, CallOffered, CallRedirected, CallReferred, CallReoffered, Event
+from gateway.sip.events import CallConfirmed, CallOffered, CallRedirected, Event
 from gateway.sip.invite.call import Call
 from gateway.sip.invite.invitation import Invitation
 from tests.support.garbage import without_collector
 from tests.support.sip_peer import ANSWER, OFFER
-from tests.support.virtual_network import Agent, VirtualNetwork
+from tests.support.virtual_network import Agent, VirtualNetwork, talkative
 
 CALLS = 20
 END_S = 400.0
 """Every timer of a call that is over has run out by then."""
-
-
-def try_to(agent: Agent, command: Callable[[], None]) -> None:
-    """What may come too late: the call can be gone by now."""
-    try:
-        command()
-    except LocalProtocolError:
-        return
-    finally:
-        agent.network.collect(agent)
-
-
-def talkative(agent: Agent, event: Event) -> None:
-    """Early media, the answer, a yes to every offer, a transfer taken and told of."""
-    ua, net = agent.ua, agent.network
-    if isinstance(event, CallOffered):
-        call = event.call
-        net.at(0.1, lambda: try_to(agent, lambda: ua.ring(call, agent.now, 183, body=ANSWER)))
-        net.at(1.0, lambda: try_to(agent, lambda: ua.answer(call, ANSWER, agent.now)))
-    elif isinstance(event, CallReoffered):
-        ua.answer_offer(event.call, ANSWER, agent.now)
-    elif isinstance(event, CallReferred):
-        call, refer_id = event.call, event.refer_id
-        ua.accept_refer(call, refer_id, agent.now)
-        net.at(1.0, lambda: try_to(agent, lambda: ua.notify_refer(call, refer_id, 200, None, agent.now)))
 
 
 def refusing(agent: Agent, event: Event) -> None:

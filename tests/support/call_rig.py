@@ -10,6 +10,7 @@ import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.base.ids import IdSource
 from gateway.call.call import Call
@@ -24,6 +25,8 @@ from gateway.call.line import Line
 from gateway.call.negotiation import Negotiator, audio_format
 from gateway.call.outbound import OutboundCall
 from gateway.call.profile import profile_of, session_for
+from gateway.call.states import CallState
+from gateway.call.termination import EndReason
 from gateway.emulator.conversation import Conversation as EmulatedSession
 from gateway.emulator.inspection import SessionRecord
 from gateway.emulator.scenario import Scenario
@@ -389,3 +392,25 @@ class CallRig:
 
     def last(self, name: EventName) -> CallEvent:
         return next(event for event in reversed(self.events) if event.name is name)
+
+
+def scenario(**fields: Any) -> Scenario:
+    """A greeting of one second of tone, and what else the provider does."""
+    return Scenario.model_validate({"greeting": {"tone": {"hz": 440, "ms": 1000}}} | fields)
+
+
+def talking(rig: CallRig) -> CallRig:
+    """The caller's call, answered and acknowledged."""
+    rig.begin()
+    rig.run_until(lambda: rig.call.state is CallState.ANSWERING)
+    rig.inbound.confirmed(None, rig.now)
+    return rig
+
+
+def ended(rig: CallRig) -> EndReason | None:
+    """Why the call is over; fails unless every leg has let go."""
+    assert rig.ended == [rig.call]
+    assert rig.media.is_closed
+    assert rig.provider.is_closed
+    assert rig.call.next_deadline() is None
+    return rig.call.end_reason

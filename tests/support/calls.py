@@ -8,10 +8,21 @@ from dataclasses import dataclass
 from gateway.sip.events import CallAnswered, CallOffered
 from gateway.sip.flow import Flow
 from gateway.sip.message import Request, Response
-from tests.support.sip_peer import ANSWER, OFFER, UDP, UserAgentBench, ack_for, invitation, invite, request, respond
+from tests.support.sip_peer import (
+    ALLOWED,
+    ANSWER,
+    OFFER,
+    UDP,
+    UserAgentBench,
+    ack_for,
+    invitation,
+    invite,
+    request,
+    respond,
+)
 
 SDP = ("Content-Type", "application/sdp")
-ALL_METHODS = ("Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY")
+ALL_METHODS = ("Allow", ALLOWED)
 PEER_CONTACT = ("Contact", "<sip:bob@203.0.113.9>")
 
 Header = tuple[str, str]

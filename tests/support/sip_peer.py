@@ -17,6 +17,9 @@ UDP = Flow("udp", ("192.0.2.1", 5060), ("198.51.100.7", 5060))
 TCP = Flow("tcp", ("192.0.2.1", 5060), ("198.51.100.7", 40001), connection=3)
 
 OFFER = b"v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+ALLOWED = "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY"
+"""The Allow header of a user agent without accounts."""
+
 ANSWER = b"v=0\r\no=- 2 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 5000 RTP/AVP 0\r\n"
 
 Header = tuple[str, str]

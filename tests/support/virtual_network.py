@@ -7,12 +7,14 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from gateway.base.errors import LocalProtocolError
 from gateway.base.ids import IdSource
 from gateway.sip.admission import ALLOW
-from gateway.sip.events import CallCancelled, CallEnded, CallOffered, CallRefused, Event
+from gateway.sip.events import CallCancelled, CallEnded, CallOffered, CallReferred, CallRefused, CallReoffered, Event
 from gateway.sip.flow import Flow, SocketAddress
 from gateway.sip.invite.invitation import Invitation
 from gateway.sip.user_agent import UserAgent, UserAgentConfig
+from tests.support.sip_peer import ANSWER
 
 TERMINAL = (CallCancelled, CallRefused, CallEnded)
 
@@ -52,6 +54,15 @@ class Agent:
         """Give a command and carry out what follows from it."""
         command(self.ua, self.now)
         self.network.collect(self)
+
+    def attempt(self, command: Callable[[], object]) -> None:
+        """A command that may come too late: the call can be gone by now."""
+        try:
+            command()
+        except LocalProtocolError:
+            return
+        finally:
+            self.network.collect(self)
 
     def events(self, kind: type[Any]) -> list[Any]:
         return [event for _, event in self.log if isinstance(event, kind)]
@@ -156,3 +167,18 @@ class VirtualNetwork:
             else:
                 break
         self.now = end
+
+
+def talkative(agent: Agent, event: Event) -> None:
+    """Rings with early media, answers, takes offers, follows transfers in words."""
+    ua, net = agent.ua, agent.network
+    if isinstance(event, CallOffered):
+        call = event.call
+        net.at(0.1, lambda: agent.attempt(lambda: ua.ring(call, agent.now, 183, body=ANSWER)))
+        net.at(1.0, lambda: agent.attempt(lambda: ua.answer(call, ANSWER, agent.now)))
+    elif isinstance(event, CallReoffered):
+        ua.answer_offer(event.call, ANSWER, agent.now)
+    elif isinstance(event, CallReferred):
+        call, refer_id = event.call, event.refer_id
+        ua.accept_refer(call, refer_id, agent.now)
+        net.at(1.0, lambda: agent.attempt(lambda: ua.notify_refer(call, refer_id, 200, None, agent.now)))

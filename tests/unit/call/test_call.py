@@ -10,28 +10,8 @@ from gateway.call.identity import CallLimits
 from gateway.call.journal import EventName
 from gateway.call.states import CallState
 from gateway.call.termination import EndReason
-from gateway.emulator.scenario import Scenario
 from gateway.media.codec.g711 import ALAW_TO_ULAW
-from tests.support.call_rig import OFFER, CallRig
-
-
-def scenario(**fields: Any) -> Scenario:
-    return Scenario.model_validate({"greeting": {"tone": {"hz": 440, "ms": 1000}}} | fields)
-
-
-def talking(rig: CallRig) -> CallRig:
-    rig.begin()
-    rig.run_until(lambda: rig.call.state is CallState.ANSWERING)
-    rig.inbound.confirmed(None, rig.now)
-    return rig
-
-
-def ended(rig: CallRig) -> EndReason | None:
-    assert rig.ended == [rig.call]
-    assert rig.media.is_closed
-    assert rig.provider.is_closed
-    assert rig.call.next_deadline() is None
-    return rig.call.end_reason
+from tests.support.call_rig import OFFER, CallRig, ended, scenario, talking
 
 
 def test_a_provider_lost_in_mid_call_ends_it_with_a_bye_that_says_why() -> None:

@@ -10,27 +10,7 @@ from gateway.call.journal import EventName
 from gateway.call.line import UNPROVEN_MEDIA_S
 from gateway.call.states import CallState
 from gateway.call.termination import EndReason
-from gateway.emulator.scenario import Scenario
-from tests.support.call_rig import OFFER, CallRig
-
-
-def scenario(**fields: Any) -> Scenario:
-    return Scenario.model_validate({"greeting": {"tone": {"hz": 440, "ms": 1000}}} | fields)
-
-
-def talking(rig: CallRig) -> CallRig:
-    rig.begin()
-    rig.run_until(lambda: rig.call.state is CallState.ANSWERING)
-    rig.inbound.confirmed(None, rig.now)
-    return rig
-
-
-def ended(rig: CallRig) -> EndReason | None:
-    assert rig.ended == [rig.call]
-    assert rig.media.is_closed
-    assert rig.provider.is_closed
-    assert rig.call.next_deadline() is None
-    return rig.call.end_reason
+from tests.support.call_rig import OFFER, CallRig, ended, scenario
 
 
 def test_it_rings_while_the_agent_connects_and_answers_with_the_first_sound_of_the_greeting() -> None:

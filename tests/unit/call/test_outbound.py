@@ -12,7 +12,7 @@ from gateway.call.termination import EndReason
 from gateway.emulator.scenario import Scenario
 from gateway.measure import g711
 from tests.support.call_rig import OFFER as ANSWER
-from tests.support.call_rig import CallRig
+from tests.support.call_rig import CallRig, ended
 
 SILENCE = b"\xff" * 160
 
@@ -41,14 +41,6 @@ def test_the_call_id_that_carriers_ask_for_is_told_as_soon_as_the_invite_has_lef
     assert "sip_call_id" not in rig.events[-1].details
     dial(rig)
     assert rig.last(EventName.CALL_DIALING).details == {"sip_call_id": rig.call.sip_call}
-
-
-def ended(rig: CallRig) -> EndReason | None:
-    assert rig.ended == [rig.call]
-    assert rig.media.is_closed
-    assert rig.provider.is_closed
-    assert rig.call.next_deadline() is None
-    return rig.call.end_reason
 
 
 def test_the_greeting_waits_while_it_rings_and_leaves_within_60_ms_of_the_answer() -> None:

@@ -22,8 +22,6 @@ from tests.support.sip_peer import (
     statuses,
 )
 
-ALLOWED = "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY"
-
 
 @pytest.mark.parametrize(
     "message",

@@ -8,6 +8,7 @@ from gateway.sip.events import RequestRefused
 from gateway.sip.flow import Flow
 from gateway.sip.message import Request, Response
 from tests.support.sip_peer import (
+    ALLOWED,
     OFFER,
     UDP,
     UserAgentBench,
@@ -19,8 +20,6 @@ from tests.support.sip_peer import (
     respond,
     statuses,
 )
-
-ALLOWED = "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY"
 
 
 def test_options_outside_a_dialog_tell_what_we_can() -> None:

@@ -25,8 +25,6 @@ from tests.support.sip_peer import (
     statuses,
 )
 
-ALLOWED = "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY"
-
 
 def test_refusals_whose_ack_has_not_come_are_counted_for_whoever_wants_to_leave() -> None:
     bench = UserAgentBench()
