@@ -14,13 +14,13 @@ from gateway.call.core import CallCore, CallParts
 from gateway.call.identity import CallIdentity, CallLimits, FarEnd
 from gateway.call.journal import EventName
 from gateway.call.keypad import KeySources
-from gateway.call.legs import HeaderList
 from gateway.call.line import Line
 from gateway.call.negotiation import Agreement
 from gateway.call.new_leg import NewLeg
 from gateway.call.states import CallState, move
 from gateway.call.termination import EndReason
 from gateway.call.transfer import TRANSFER_LIMIT_S, Transfer, TransferOutcome
+from gateway.sip.headers import HeaderList
 
 REFER_NOT_FOLLOWED = "refer_not_followed"
 """The rule by which a REFER of the far end is declined."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Protocol
 
 from gateway.media.stream import RtpStream
-
-HeaderList = Iterable[tuple[str, str]]
+from gateway.sip.headers import HeaderList
 
 
 class Signalling(Protocol):

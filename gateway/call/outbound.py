@@ -11,10 +11,10 @@ from gateway.call.call import Call
 from gateway.call.core import CallParts
 from gateway.call.identity import CallIdentity, CallLimits
 from gateway.call.journal import EventName
-from gateway.call.legs import HeaderList
 from gateway.call.sip_reply import SipReply
 from gateway.call.states import CallState, move
 from gateway.call.termination import EndReason, refusal_reason, sip_cause
+from gateway.sip.headers import HeaderList
 
 
 class OutboundCall(Call):

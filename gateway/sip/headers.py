@@ -14,6 +14,13 @@ from gateway.sip.grammar import MAX_LIST_ELEMENTS, WHITESPACE, SipParseError, is
 
 View = TypeVar("View")
 
+Header = tuple[str, str]
+"""Name and raw value of one header field."""
+HeaderList = Iterable[Header]
+"""Header fields to send, in order, from whoever has them."""
+HeaderFields = tuple[Header, ...]
+"""Header fields that are kept: they do not change."""
+
 _KNOWN_NAMES = (  # noqa: SIM905 - seventy quoted names are harder to read
     "Accept Accept-Contact Accept-Encoding Accept-Language Alert-Info Allow Allow-Events Authentication-Info "
     "Authorization Call-ID Call-Info Contact Content-Disposition Content-Encoding Content-Language Content-Length "

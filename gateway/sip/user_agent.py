@@ -33,8 +33,6 @@ from gateway.sip.transaction.table import TransactionTable
 
 __all__ = ["UserAgent", "UserAgentConfig"]
 
-HeaderList = Iterable[tuple[str, str]]
-
 _STATUS_LINE = b"SIP/2.0 "
 """How a response begins."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.sip.address import Address
 from gateway.sip.grammar import escape_user
-from gateway.sip.headers import canonical_name
+from gateway.sip.headers import HeaderFields, canonical_name
 from gateway.sip.uri import SipUri
 from gateway.trunks.destination import OutboundRefused
 
@@ -15,8 +15,6 @@ ANONYMOUS_FROM = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 
 DEFAULT_USER = "gateway"
 """Who calls, registers or asks when neither the call nor the trunk says so."""
-
-HeaderFields = tuple[tuple[str, str], ...]
 
 _MADE_HERE = frozenset(
     "Accept Allow Allow-Events Authorization Call-ID Contact Content-Disposition Content-Encoding Content-Length "  # noqa: SIM905

@@ -12,12 +12,13 @@ from gateway.sip.admission import Allow
 from gateway.sip.events import CallRedirected, HopFailed
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError, escape_user
+from gateway.sip.headers import HeaderFields
 from gateway.sip.invite.invitation import Invitation, Target
 from gateway.sip.invite.redirection import USE_PROXY
 from gateway.sip.resolution import ResolutionError
 from gateway.sip.uri import SipUri, TelUri, parse_uri
 from gateway.trunks.allow_list import allows, allows_proxy, is_elsewhere, is_own_proxy, not_allowed
-from gateway.trunks.caller_id import DEFAULT_USER, CallerId, HeaderFields, check_own_headers
+from gateway.trunks.caller_id import DEFAULT_USER, CallerId, check_own_headers
 from gateway.trunks.credentials import trunk_credentials
 from gateway.trunks.destination import Destination, OutboundRefused, parse_destination
 from gateway.trunks.hops import Hops

@@ -16,6 +16,7 @@ from gateway.sip.digest.values import (
     quoted,
 )
 from gateway.sip.grammar import SipParseError, quote_string, unquote_string
+from gateway.sip.headers import HeaderFields
 from gateway.sip.message import Response
 
 MAX_REALMS = 4
@@ -25,8 +26,6 @@ MAX_STALE = 3
 """Stale nonces in a row that are answered again. A server that calls each of its nonces stale is broken."""
 
 _ANSWERED_BY = {"WWW-Authenticate": "Authorization", "Proxy-Authenticate": "Proxy-Authorization"}
-
-HeaderFields = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)

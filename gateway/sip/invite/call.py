@@ -19,6 +19,7 @@ from gateway.sip.events import (
     ReofferCancelled,
 )
 from gateway.sip.flow import Flow
+from gateway.sip.headers import HeaderList
 from gateway.sip.invite.bye import send_bye
 from gateway.sip.invite.changes import Changes
 from gateway.sip.invite.context import CallContext
@@ -30,7 +31,7 @@ from gateway.sip.invite.referred import ReceivedTransfers
 from gateway.sip.invite.reliable import ReliableProvisionals, receive_prack
 from gateway.sip.invite.session_timer import SessionTimer
 from gateway.sip.invite.uac import InviteUac
-from gateway.sip.invite.uas import HeaderList, InviteUas, UasState
+from gateway.sip.invite.uas import InviteUas, UasState
 from gateway.sip.message import Request, Response, make_response
 from gateway.sip.transaction.machine import TransactionKey
 from gateway.sip.validation import Refusal

@@ -13,6 +13,7 @@ from gateway.sip.capabilities import CONTENT_TYPE, offer_of, refuse
 from gateway.sip.dialog import Dialog, contact_uri
 from gateway.sip.events import CallReoffered, ReofferCancelled
 from gateway.sip.flow import Flow
+from gateway.sip.headers import Header
 from gateway.sip.invite.glare import Renew
 from gateway.sip.invite.part import CallPart
 from gateway.sip.invite.reinvite import Reinvite
@@ -30,8 +31,6 @@ REQUEST_PENDING = refuse(491, "request_pending")
 
 _ANSWER_WITHIN_S = 15.0
 """An offer in an UPDATE or PRACK that nobody answers is refused: its sender gives up after 32 s."""
-
-Header = tuple[str, str]
 
 
 class ServedOffer:

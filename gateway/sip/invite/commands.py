@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from gateway.base.errors import LocalProtocolError
+from gateway.sip.headers import HeaderList
 from gateway.sip.invite.call import Call
 from gateway.sip.invite.context import CallContext
 from gateway.sip.invite.glare import Renew
 from gateway.sip.invite.refer import REFER_LIMIT_S
-
-HeaderList = Iterable[tuple[str, str]]
 
 
 class CallCommands:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gateway.sip.capabilities import without
 from gateway.sip.dialog import Dialog
+from gateway.sip.headers import Header
 from gateway.sip.message import Request, Response
 from gateway.sip.reason import reason_phrase
 from gateway.sip.transaction.table import RequestFailure
@@ -15,8 +16,6 @@ from gateway.sip.transaction.table import RequestFailure
 if TYPE_CHECKING:
     from gateway.sip.invite.call import Call
     from gateway.sip.invite.context import CallContext
-
-Header = tuple[str, str]
 
 MAX_CHALLENGES = 3
 """401 and 407 that one request answers: a proxy, the peer, and a nonce gone stale."""

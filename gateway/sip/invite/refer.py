@@ -13,6 +13,7 @@ from gateway.sip.dialog import Dialog
 from gateway.sip.events import ReferProgress, ReferRefused
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError
+from gateway.sip.headers import Header
 from gateway.sip.invite.in_dialog import InDialogRequest
 from gateway.sip.invite.part import CallPart
 from gateway.sip.message import Request, Response, make_response
@@ -23,8 +24,6 @@ from gateway.sip.validation import Refusal
 
 if TYPE_CHECKING:
     from gateway.sip.invite.call import Call
-
-Header = tuple[str, str]
 
 REFER_LIMIT_S = 120.0
 """How long, unless told otherwise, the outcome of a transfer is waited for."""

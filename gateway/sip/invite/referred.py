@@ -12,6 +12,7 @@ from gateway.sip.dialog import Dialog
 from gateway.sip.events import CallReferred
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError
+from gateway.sip.headers import Header
 from gateway.sip.invite.in_dialog import InDialogRequest
 from gateway.sip.invite.part import CallPart
 from gateway.sip.message import Request, make_response
@@ -23,8 +24,6 @@ from gateway.sip.validation import Refusal
 
 if TYPE_CHECKING:
     from gateway.sip.invite.call import Call
-
-Header = tuple[str, str]
 
 _DECIDE_WITHIN_S = 15.0
 """A REFER that nobody decides on is declined: its sender gives up after 32 s."""

@@ -10,6 +10,7 @@ from gateway.sip.dialog import Dialog
 from gateway.sip.events import EarlyAnswered, ProvisionalAcknowledged
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import MAX_UINT32, SipParseError, parse_number
+from gateway.sip.headers import Header
 from gateway.sip.invite.in_dialog import InDialogRequest
 from gateway.sip.message import Request, Response, make_response
 from gateway.sip.validation import Refusal
@@ -17,8 +18,6 @@ from gateway.sip.validation import Refusal
 if TYPE_CHECKING:
     from gateway.sip.invite.call import Call
     from gateway.sip.invite.context import CallContext
-
-Header = tuple[str, str]
 
 _FIRST_RSEQ_BITS = 24
 """RFC 3262 §3: the first number lies between 1 and 2**31 - 1; this leaves room to count up."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from gateway.sip.capabilities import refuse, supports
 from gateway.sip.events import EndCause
 from gateway.sip.grammar import MAX_UINT32, SipParseError, parse_number, parse_params
+from gateway.sip.headers import Header
 from gateway.sip.invite.part import CallPart
 from gateway.sip.message import Request, Response
 from gateway.sip.validation import Refusal
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 Refresher = Literal["uac", "uas"]
 """A role in the transaction that carries the header, not in the call (RFC 4028 §4)."""
-
-Header = tuple[str, str]
 
 SMALLEST_MIN_SE_S = 90
 """RFC 4028 §5: no Min-SE is lower, and an absent one means this."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gateway.base.errors import LocalProtocolError
 from gateway.sip.capabilities import CONTENT_TYPE, offer_of, option_tags
 from gateway.sip.dialog import Dialog
 from gateway.sip.flow import Flow
+from gateway.sip.headers import HeaderList
 from gateway.sip.identity import demands_sips
 from gateway.sip.invite.context import CallContext
 from gateway.sip.invite.part import CallPart
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 RING_REPEAT_S = 60.0
 """RFC 3261 §13.3.1.1: a provisional response is repeated every minute, lest proxies give the call up."""
-
-HeaderList = Iterable[tuple[str, str]]
 
 
 class UasState(enum.Enum):

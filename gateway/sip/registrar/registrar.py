@@ -16,6 +16,7 @@ from gateway.sip.address import Address
 from gateway.sip.digest import Challenge, DigestServer, Wrong
 from gateway.sip.flow import Flow
 from gateway.sip.grammar import SipParseError
+from gateway.sip.headers import Header
 from gateway.sip.message import Request
 from gateway.sip.reason import reason_phrase
 from gateway.sip.registrar.binding import Binding, WantedContact, parse_expires
@@ -30,8 +31,6 @@ _MAX_CALL_ID_CHARS = 512
 _MAX_USER_AGENT_CHARS = 128
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-Header = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
+from gateway.sip.headers import HeaderList
 from gateway.sip.invite.refer import REFER_LIMIT_S
 from gateway.sip.user_agent import UserAgent
-
-HeaderList = Iterable[tuple[str, str]]
 
 
 class EndpointCommands(ABC):
